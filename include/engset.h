@@ -1,0 +1,5 @@
+/* engset.h - the front door: processes, messages, links and monitors for C. */
+#ifndef ENGSET_H
+#define ENGSET_H
+#include <engset/base.h>
+#endif
