@@ -2,4 +2,5 @@
 #ifndef ENGSET_H
 #define ENGSET_H
 #include <engset/base.h>
+#include <engset/term.h>
 #endif
