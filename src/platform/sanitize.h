@@ -1,0 +1,30 @@
+/* platform/sanitize.h - which checkers this build runs under.
+ *
+ * Sets ESI_ASAN and ESI_TSAN to 1 or 0 for both compilers. What a checker must be told stands where it
+ * is told: fiber.h, stack.c. */
+#ifndef PLATFORM_SANITIZE_H
+#define PLATFORM_SANITIZE_H
+
+#if defined(__SANITIZE_ADDRESS__)
+#define ESI_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ESI_ASAN 1
+#endif
+#endif
+#ifndef ESI_ASAN
+#define ESI_ASAN 0
+#endif
+
+#if defined(__SANITIZE_THREAD__)
+#define ESI_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define ESI_TSAN 1
+#endif
+#endif
+#ifndef ESI_TSAN
+#define ESI_TSAN 0
+#endif
+
+#endif
