@@ -71,7 +71,13 @@ void esi_log_set_format(enum esi_log_format format);
 void esi_log_configure(void);
 
 /* What the macros above call. */
-bool esi_log_is_on(int level);
+extern _Atomic int
+    esi_log_threshold; /* the level; before the first line: everything is let through to be asked again */
+static inline bool esi_log_is_on(int level)
+{
+    /* relaxed: a change of the level takes effect a moment later elsewhere, nothing more. */
+    return level <= atomic_load_explicit(&esi_log_threshold, memory_order_relaxed);
+}
 bool esi_log_limit_admits(struct esi_log_limit *limit, uint32_t per_second, uint64_t *suppressed);
 __attribute__((format(printf, 4, 5))) void esi_log_at(const char *file, int line, int level,
                                                       const char *format, ...);

@@ -28,8 +28,7 @@ enum {
 /* A block that nobody uses. */
 struct esi_pool_block {
     struct esi_pool_block *next;       /* in its batch */
-    struct esi_pool_block *next_batch; /* of the first in a batch: the next batch in the centre */
-    size_t batch_count;                /* of the first in a batch: how many it has */
+    struct esi_pool_block *next_batch; /* of the first in a batch that lies in the centre: the next batch */
 };
 
 /* One size class in the centre. */

@@ -30,9 +30,13 @@ void esi_text_i64(struct esi_text *text, int64_t value);
 void esi_text_padded(struct esi_text *text, uint64_t value, unsigned width);
 void esi_text_hex(struct esi_text *text, uint64_t value);
 
-/* Appends bytes that somebody else chose, fit for a terminal, a log and the inside of a JSON string: control
- * characters (also the C1 ones, DEL and line separators), quotes and backslashes become \n, \", \\ or \u001b;
- * a byte that is not good UTF-8 becomes \ufffd. Cut between characters, never within. */
+/* Appends bytes that somebody else chose, fit for the inside of a JSON string: control characters (also DEL,
+ * the C1 ones, line separators and those that turn the direction of writing), quotes and backslashes become
+ * \n, \", \\ or \u001b; a byte that is not good UTF-8 becomes \ufffd. Cut between characters, never within.
+ */
 void esi_text_escaped(struct esi_text *text, const char *bytes, size_t length);
+
+/* The same for a terminal or a log to be read: quotes and backslashes stand for themselves. */
+void esi_text_printable(struct esi_text *text, const char *bytes, size_t length);
 
 #endif
