@@ -22,7 +22,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-static inline void case_row(const char *ids, const char *test, long rounds, const char *result)
+static inline void case_row(const char *ids, const char *test, long times, const char *result)
 {
     const char *folder = getenv("ES_CASES_DIR");
     if (!folder)
@@ -34,18 +34,18 @@ static inline void case_row(const char *ids, const char *test, long rounds, cons
     char copy[512];
     snprintf(copy, sizeof copy, "%s", ids);
     for (char *rest = copy, *id; (id = strtok_r(rest, " ", &rest));)
-        fprintf(file, "%s\t%s\t%ld\t%s\n", id, test, rounds, result);
+        fprintf(file, "%s\t%s\t%ld\t%s\n", id, test, times, result);
     fclose(file);
 }
 
-#define CASE(name, rounds, ids)                                                                              \
-    static void name##_body(void **state);                                                                   \
-    static void name(void **state)                                                                           \
-    {                                                                                                        \
-        case_row(ids, #name, rounds, "failed");                                                              \
-        name##_body(state);                                                                                  \
-        case_row(ids, #name, rounds, "passed");                                                              \
-    }                                                                                                        \
+#define CASE(name, times, ids)                 \
+    static void name##_body(void **state);     \
+    static void name(void **state)             \
+    {                                          \
+        case_row(ids, #name, times, "failed"); \
+        name##_body(state);                    \
+        case_row(ids, #name, times, "passed"); \
+    }                                          \
     static void name##_body(__attribute__((unused)) void **state)
 
 #endif

@@ -1,0 +1,32 @@
+#!/bin/sh
+# scripts/install.sh - builds for release and installs below PREFIX (/usr/local), or DESTDIR/PREFIX for packagers.
+set -eu
+cd "$(dirname "$0")/.."
+prefix=${PREFIX:-/usr/local}
+scripts/setup.sh build
+if [ -f build/release/build.ninja ]; then
+    meson configure build/release --prefix "$prefix"
+else
+    meson setup build/release --prefix "$prefix" --buildtype release -Dtests=disabled -Dhouse=disabled \
+        -Dexamples=disabled >/dev/null
+fi
+ninja -C build/release
+meson install -C build/release --no-rebuild --quiet
+[ -z "${DESTDIR:-}" ] || exit 0
+if [ "$(id -u)" = 0 ] && command -v ldconfig >/dev/null; then
+    ldconfig
+fi
+
+echo
+echo "Engset is installed below $prefix. Next:"
+# shellcheck disable=SC2016 # this is what the reader types
+compile='cc hello.c $(pkg-config --cflags --libs engset) -o hello'
+if pkg-config --exists engset 2>/dev/null; then
+    echo "    $compile"
+else
+    pc=$(find "$prefix" -name engset.pc 2>/dev/null | head -n 1)
+    echo "    export PKG_CONFIG_PATH=${pc%/*}"
+    libraries=${pc%/*/*}
+    echo "    export LD_LIBRARY_PATH=$libraries"
+    echo "    $compile"
+fi
