@@ -147,15 +147,12 @@ program_of() {
 
 # Lines "impl:cores:style bench" for every benchmark that a runner has.
 plan=$(for runner in $runners; do
-    IFS=: read -r impl n style <<END
-$runner
-END
-    arguments=--list
-    [ "$impl" != floor ] || arguments="--list --cores $n"
-    # shellcheck disable=SC2086 # words
-    for bench in $($(program_of "$impl") $arguments 2>>"$log"); do
-        echo "$runner $bench"
-    done
+    program=$(program_of "${runner%%:*}")
+    case $runner in
+    floor:1:*) "$program" --list --cores 1 ;;
+    floor:2:*) "$program" --list --cores 2 ;;
+    *) "$program" --list ;;
+    esac 2>>"$log" | sed "s/^/$runner /"
 done)
 
 for runner in $runners; do
