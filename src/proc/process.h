@@ -1,0 +1,198 @@
+/* proc/process.h - the control block of a process, and what may be done with it.
+ *
+ * Who touches what: `inbox`, `id`, `flags` and the fields marked "published" are for everybody, by atomics; all else belongs to the
+ * process itself, or to the worker that holds it while it does not run ("on behalf of"). Control blocks live in memory that is never
+ * unmapped, so a late push finds a closed inbox, or somebody else who will say so. */
+#ifndef PROC_PROCESS_H
+#define PROC_PROCESS_H
+
+#include <engset/proc.h>
+#include <engset/receive.h>
+#include "base/list.h"
+#include "base/map.h"
+#include "platform/fiber.h"
+#include "proc/bond.h"
+#include "proc/inbox.h"
+#include "proc/mailbox.h"
+#include "proc/message.h"
+#include "proc/signal.h"
+#include "proc/timer.h"
+
+struct esi_worker;
+
+enum esi_flag {
+    ESI_FLAG_SIGNALS = 1,     /* a block that is no message was pushed; set after the push */
+    ESI_FLAG_WOKEN = 2,       /* somebody wants it awake; set before esi_inbox_wake() */
+    ESI_FLAG_EXIT_SENT = 4,   /* among the signals is one that may end it: the watchdog looks */
+    ESI_FLAG_TRAPS = 8,       /* published */
+    ESI_FLAG_LIMITED = 16,    /* has a message limit: senders count */
+    ESI_FLAG_KNOWN = 32,      /* rooms above keep something about it in tables of theirs: esi_plug.ending is called */
+};
+
+/* What a process asks of its worker when it leaves its stack for a while. */
+enum esi_request { ESI_REQUEST_NONE, ESI_REQUEST_PARK, ESI_REQUEST_YIELD, ESI_REQUEST_REACT, ESI_REQUEST_ENDED, ESI_REQUEST_HIBERNATE };
+
+/* A resource with its destructor: es_own(). */
+struct esi_owned {
+    struct esi_list in_owned;
+    void *resource;
+    void (*destructor)(void *);
+};
+
+struct esi_process {
+    /* what others touch */
+    esi_inbox inbox;
+    _Atomic(uint64_t) id;            /* published; 0: nobody */
+    _Atomic(uint32_t) flags;
+    _Atomic(int32_t) queued;         /* messages counted against the limit, while LIMITED */
+    struct esi_list in_queue;        /* while runnable: guarded by the queue's lock. While waiting for a mutex: by the mutex's */
+    _Atomic(uint64_t) name;          /* published: its atom, or 0. Written by link/ under the table's lock */
+
+    /* its own */
+    struct esi_mailbox mailbox;
+    struct esi_message *taken;       /* taken from the inbox, turned round, not yet looked at; oldest first */
+    struct esi_fiber fiber;          /* valid while fiber.stack */
+    struct esi_list memory;          /* blocks it owns: es_new, es_keep, and what a receive has in hand */
+    struct esi_map bonds;
+    void (*function)(void);          /* what it was spawned with */
+    uint64_t argument;               /* the word that `function` gets */
+    es_next (*react)(void *, es_term); /* not NULL: it waits without a stack */
+    void *react_state;
+    struct esi_message *reason;      /* why it ends: set by esi_process_doom() */
+    struct esi_timer timeout;        /* of the receive or sleep under way */
+    struct esi_process_extra *extra; /* what few have: limits, label, destructors, defers, hibernated stack; NULL: none */
+    int32_t budget;                  /* reductions left in this slice */
+    uint8_t priority;                /* es_priority */
+    uint8_t request;                 /* enum esi_request */
+    bool is_ending;                  /* runs its end: no signal is handled any more */
+    bool is_doomed;                  /* will end as soon as it runs: `reason` is set */
+    uint8_t wants_fiber_restart;
+    uint16_t suspend_count;
+    uint16_t frame_refs;             /* others hold pointers into its stack: not hibernated */
+    uint16_t pin_count;
+    int errno_value;                 /* while it does not run */
+    struct esi_worker *pinned_to;    /* while pin_count */
+    struct esi_call *call;           /* the call under way (on its stack), or NULL */
+    uint64_t group_leader, parent;
+    uint32_t stack_size_class_kib;   /* asked for; 0: default */
+
+    /* published: written by the owner or on its behalf, relaxed; a figure to be shown */
+    _Atomic(uint8_t) state;          /* es_state */
+    _Atomic(int64_t) shown_messages, shown_memory, reductions, since_ns;
+};
+
+/* What few processes have. */
+struct esi_process_extra {
+    struct esi_list owned;           /* struct esi_owned, newest first */
+    struct esi_defer *defers;        /* on its stack, innermost first */
+    int64_t message_limit;
+    es_limit_policy limit_policy;
+    _Atomic(int64_t) dropped;
+    size_t memory_limit_bytes;
+    size_t stack_size_bytes;
+    struct esi_message *hibernated;  /* the used part of its stack, copied out; put back at the same address */
+    char label[32];
+    char detail[256];                /* es_last_detail() */
+    es_err last_error;
+};
+
+/* ------------------------------------------------------------ the table (table.c) */
+
+/* The control block in whose slot `id` lives or lived: always readable memory. NULL only if the index is beyond the table. */
+struct esi_process *esi_process_slot(uint64_t id);
+
+/* Is `id` the one who lives in `p`? relaxed: the signal's `to` decides in the end. */
+static inline bool esi_process_is(struct esi_process *p, uint64_t id)
+{
+    return atomic_load_explicit(&p->id, memory_order_relaxed) == id;
+}
+
+/* The pid of `p`. */
+static inline es_pid esi_process_pid(struct esi_process *p)
+{
+    return (es_pid){.id = atomic_load_explicit(&p->id, memory_order_relaxed)};
+}
+
+/* A free control block with a fresh id, nothing else set; NULL: the limit is reached or no memory. Any thread. */
+struct esi_process *esi_table_take(void);
+/* Gives it back; its inbox is closed. Any thread. */
+void esi_table_give(struct esi_process *p);
+int64_t esi_table_count(void);
+int64_t esi_table_limit(void);
+/* The next existing process with an index >= *index; moves it on. NULL: no more. */
+struct esi_process *esi_table_next(uint64_t *index);
+
+/* ------------------------------------------------------------ running */
+
+/* The calling process, in the runtime; NULL in a thread that is no process. Every public function calls enter() once at its start and
+ * leave() before it returns. enter() may come back on another thread (the scheduler was handed over meanwhile). Between them a fault ends
+ * the node, and no kill interrupts. */
+struct esi_process *esi_enter(void);
+void esi_leave(void);
+
+/* The extra part, made when missing; NULL: no memory. On behalf of `self`. */
+struct esi_process_extra *esi_process_extra(struct esi_process *self);
+
+/* Waits until woken: by a message, a signal, esi_wake(), or the clock at `deadline_ns` (UINT64_MAX: never). May come back for
+ * nothing: the caller checks. Takes the inbox before it comes back. The caller is the process itself, in the runtime; if it is
+ * doomed meanwhile this does not return. */
+void esi_wait(struct esi_process *self, uint64_t deadline_ns);
+
+/* Goes to the end of the queue. As esi_wait() otherwise. */
+void esi_yield(struct esi_process *self);
+
+/* Charges work; yields when the budget is used up. The process itself, in the runtime. */
+static inline void esi_charge(struct esi_process *self, int reductions)
+{
+    self->budget -= reductions;
+    if (__builtin_expect(self->budget <= 0, 0))
+        esi_yield(self);
+}
+
+/* Wakes `p` if it sleeps, whoever lives there now: it must look again at what it waits for. Any thread, also with a wheel's lock held. */
+void esi_wake(struct esi_process *p);
+
+/* Makes the process, which just was woken or spawned, runnable. `is_next`: on this worker's next slot. */
+void esi_make_runnable(struct esi_process *p, bool is_next);
+
+/* ------------------------------------------------------------ ending */
+
+/* `self` will end with `reason` (copied; without memory: system_limit) the next time it runs, instead of going on. The first doom counts. On
+ * behalf of `self`. From the process itself follow it by esi_end_now(). */
+void esi_process_doom(struct esi_process *self, es_term reason);
+
+/* Ends the calling process, in the runtime, which is doomed. Does not return. */
+ES_NORETURN void esi_end_now(struct esi_process *self);
+
+/* Ends the calling process, in the runtime, with {badarg, Function}. */
+ES_NORETURN void esi_badarg(struct esi_process *self, const char *function);
+
+/* Ends the calling process, in the runtime, with `reason`. */
+ES_NORETURN void esi_end_with(struct esi_process *self, es_term reason);
+
+/* Notes why a call failed, for es_last_error() and es_last_detail(); gives `error`. `self` may be NULL: then it is the thread's. */
+es_err esi_fail(struct esi_process *self, es_err error, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* Delivers a message to `self`'s own mailbox. On behalf of `self`. */
+void esi_deliver(struct esi_process *self, struct esi_message *message);
+
+/* A fresh local reference, of `self` (may be NULL). */
+es_ref esi_ref_new(struct esi_process *self);
+
+/* ------------------------------------------------------------ plugs for the rooms above (plug.c) */
+
+/* What link/ plugs in, so that proc/ can spawn with link and monitor, look names up and send to aliases. All set before the node starts. */
+struct esi_plug {
+    uint64_t (*whereis)(es_atom name);                              /* pid id, 0: nobody. Any thread */
+    es_err (*register_name)(es_atom name, struct esi_process *p);  /* of a process that was not started yet */
+    /* Spawner `self` and `child` (not started yet) get a link / a monitor; ES_ENOMEM: nothing was done. */
+    es_err (*spawn_link)(struct esi_process *self, struct esi_process *child);
+    es_err (*spawn_monitor)(struct esi_process *self, struct esi_process *child, es_ref *out);
+    /* A message that came through the alias `ref_id` reached `self`: may it in? Takes one-shot aliases down. On behalf of `self`. */
+    bool (*alias_admits)(struct esi_process *self, uint64_t ref_id);
+    /* `self` ends and has ESI_FLAG_KNOWN; its inbox is closed, its bonds are not told yet. */
+    void (*ending)(struct esi_process *self);
+};
+extern struct esi_plug esi_plug;
+
+#endif

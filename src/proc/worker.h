@@ -1,0 +1,103 @@
+/* proc/worker.h - the OS threads that run processes, and the schedulers that they hold one at a time.
+ *
+ * A scheduler is data: queues, caches, a wheel. A worker is a thread; it holds a scheduler or waits among the spares, or runs one
+ * process that did not come back in time and lost its scheduler to a spare. */
+#ifndef PROC_WORKER_H
+#define PROC_WORKER_H
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdatomic.h>
+#include "base/pool.h"
+#include "base/random.h"
+#include "base/wheel.h"
+#include "platform/barrier.h"
+#include "platform/fiber.h"
+#include "platform/park.h"
+#include "platform/thread.h"
+#include "proc/process.h"
+
+enum { ESI_WORKERS_MAX = 320, ESI_SPARES_MAX = 256, ESI_SCHEDULERS_MAX = 64, ESI_PRIORITIES = 4, ESI_BUDGET = 4000 };
+
+struct esi_runq {
+    pthread_spinlock_t lock;                     /* guards the rest; taken last */
+    struct esi_list of[ESI_PRIORITIES];          /* by es_priority */
+    _Atomic(int32_t) length;                     /* written under the lock; read as a hint */
+    int low_turn;                                /* normal ones since a low one ran */
+};
+
+struct esi_scheduler {
+    int index;
+    struct esi_runq runq;
+    struct esi_process *next;                    /* goes first; the holder's only */
+    struct esi_pool_cache pool;                  /* the holder's only, as the following */
+    struct esi_stack_cache stacks;
+    struct esi_process *free_blocks;             /* control blocks, through in_queue.next */
+    int free_block_count;
+    int slices, backlog;                         /* since clock and poller were looked at; picks with others waiting */
+    int32_t slice_budget;                        /* what the next slot inherits */
+    struct esi_random random;
+    pthread_spinlock_t wheel_lock;               /* guards the wheel; a run queue's lock may be taken under it */
+    struct esi_wheel wheel;
+    _Atomic(uint64_t) wheel_next_ns;             /* a lower bound, for sleeping; written under the lock */
+    _Atomic(struct esi_worker *) holder;         /* NULL: between two */
+    _Atomic(uint32_t) ticked;                    /* the watchdog asks it to look at clock and poller */
+    _Atomic(uint32_t) is_idle;                   /* its holder sleeps */
+    pthread_mutex_t handover;                    /* held while the watchdog takes it, or the worker finds out */
+};
+
+enum esi_lost { ESI_LOST_NOT, ESI_LOST_SCHEDULER, ESI_LOST_STRANDED };
+
+struct esi_worker {
+    int index;
+    struct esi_thread thread;
+    pid_t tid;
+    struct esi_fiber fiber;                      /* its own stack */
+    struct esi_scheduler *scheduler;             /* the one it holds, or NULL */
+    _Atomic(struct esi_process *) current;       /* whom it runs; written by itself */
+    _Atomic(uint32_t) in_runtime;                /* 0 only while user code runs. Pairs with `lost`: platform/barrier.h */
+    _Atomic(uint32_t) lost;                      /* enum esi_lost */
+    _Atomic(uint32_t) slice;                     /* grows with each process it runs */
+    _Atomic(uint32_t) kill_tried;                /* the signal handler ran and could not leave: for the watchdog */
+    _Atomic(uintptr_t) interrupted_at;           /* where the handler found user code, for warnings */
+    _Atomic(uint32_t) want_place;                /* the watchdog asks the handler for the place only */
+    struct esi_fault *fault;                     /* what the handler leaves for the report; see containment */
+    sigjmp_buf jump;                             /* to its loop, from a fault or a kill */
+    bool jump_is_set;
+    struct esi_park park;
+    struct esi_list in_spares;                   /* while spare; guarded by the node's lock */
+    pthread_spinlock_t pinned_lock;              /* guards pinned */
+    struct esi_list pinned;                      /* runnable processes that only this worker may run */
+    _Atomic(int32_t) pinned_count;
+    struct esi_thread_priority priority_before;
+    bool is_sleeping;
+    /* the watchdog's own notes */
+    uint32_t seen_slice;
+    uint64_t seen_since_ns, kill_since_ns;
+};
+
+/* The calling worker, or NULL in a thread that is none. A function that calls it may not keep the result over a wait. */
+struct esi_worker *esi_worker_self(void);
+
+struct esi_node {
+    int scheduler_count;
+    struct esi_scheduler *schedulers;            /* array */
+    struct esi_worker *_Atomic workers[ESI_WORKERS_MAX];
+    _Atomic(int32_t) worker_count, spare_count, idle_count, stranded_count;
+    pthread_mutex_t lock;                        /* guards spares and the making of workers */
+    struct esi_list spares;
+    struct esi_pool pool;
+    struct esi_poller *poller;
+    _Atomic(int32_t) polled;                     /* descriptors that somebody waits for */
+    _Atomic(uint32_t) polling;                   /* a worker sleeps in the poller: 1 + its scheduler */
+    _Atomic(uint32_t) state;                     /* enum esi_node_state */
+    _Atomic(int64_t) crashes, contained, handovers, forced_kills, spawned;
+    int exit_status;
+    const char *name;
+    bool is_sim;
+    uint64_t trace_hash;
+};
+enum esi_node_state { ESI_NODE_DOWN, ESI_NODE_UP, ESI_NODE_STOPPING, ESI_NODE_STOPPED };
+extern struct esi_node esi_node;
+
+#endif
