@@ -3,7 +3,9 @@
  * es_am_ok is the atom ok: no load, no table, usable in static data. The name is the text, with four kinds
  * of exceptions: es_am_nonode_nohost is nonode@nohost, es_am_gen_call is '$gen_call' (and likewise gen_cast,
  * gen_all_state_event, gen_sync_all_state_event, ancestors), es_am_call_initial is '$initial_call'. Their numbers
- * never leave the OS process, so they may change with each version. */
+ * never leave the OS process, so they may change with each version.
+ *
+ * undefined is the first: a zeroed es_atom in a literal is that. */
 #ifndef ENGSET_ATOMS_H
 #define ENGSET_ATOMS_H
 
@@ -14,11 +16,11 @@
 #endif
 
 enum {
+    ESI_AM_undefined,
     ESI_AM_false,
     ESI_AM_true,
     ESI_AM_ok,
     ESI_AM_error,
-    ESI_AM_undefined,
     ESI_AM_normal,
     ESI_AM_kill,
     ESI_AM_killed,
@@ -403,11 +405,11 @@ enum {
     ESI_AM_COUNT
 };
 
+#define es_am_undefined                     ESI_AM(ESI_AM_undefined)
 #define es_am_false                         ESI_AM(ESI_AM_false)
 #define es_am_true                          ESI_AM(ESI_AM_true)
 #define es_am_ok                            ESI_AM(ESI_AM_ok)
 #define es_am_error                         ESI_AM(ESI_AM_error)
-#define es_am_undefined                     ESI_AM(ESI_AM_undefined)
 #define es_am_normal                        ESI_AM(ESI_AM_normal)
 #define es_am_kill                          ESI_AM(ESI_AM_kill)
 #define es_am_killed                        ESI_AM(ESI_AM_killed)

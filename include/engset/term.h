@@ -26,7 +26,7 @@
 #if !defined(__cplusplus) && !defined(ES_NO_BOOL) && defined(true)
 #undef true
 #undef false
-#define true  ((_Bool) + 1u)
+#define true ((_Bool) + 1u)
 #define false ((_Bool) + 0u)
 #endif
 
@@ -262,7 +262,8 @@ static inline bool es_is_float(es_term term)
 /* Small or big. */
 static inline bool es_is_integer(es_term term)
 {
-    return esi_tag(term.w) == ESI_TAG_INT || esi_is_box(term.w, ESI_BIG_PLUS) || esi_is_box(term.w, ESI_BIG_MINUS);
+    return esi_tag(term.w) == ESI_TAG_INT || esi_is_box(term.w, ESI_BIG_PLUS) ||
+           esi_is_box(term.w, ESI_BIG_MINUS);
 }
 
 static inline bool es_is_pid(es_term term)
@@ -288,7 +289,8 @@ static inline bool es_is_fun(es_term term)
 /* Is it a binary or a bitstring? */
 static inline bool es_is_bitstring(es_term term)
 {
-    return esi_is_box(term.w, ESI_BIN) || esi_is_box(term.w, ESI_BIN_LENT) || esi_is_box(term.w, ESI_BIN_SHARED);
+    return esi_is_box(term.w, ESI_BIN) || esi_is_box(term.w, ESI_BIN_LENT) ||
+           esi_is_box(term.w, ESI_BIN_SHARED);
 }
 
 static inline bool es_atom_equal(es_atom a, es_atom b)
@@ -320,8 +322,8 @@ static inline bool es_pid_equal(es_pid a, es_pid b)
 
 static inline bool es_ref_equal(es_ref a, es_ref b)
 {
-    return a.id == b.id && a.pid == b.pid && a.node == b.node && a.creation == b.creation && a.first == b.first &&
-           a.word_count == b.word_count;
+    return a.id == b.id && a.pid == b.pid && a.node == b.node && a.creation == b.creation &&
+           a.first == b.first && a.word_count == b.word_count;
 }
 
 static inline bool es_port_equal(es_port a, es_port b)
@@ -406,7 +408,8 @@ static inline bool es_get_double(es_term term, double *out)
 }
 
 /* The atoms true and false. */
-ES_API bool es_get_bool(es_term term, bool *out);
+ES_API
+bool es_get_bool(es_term term, bool *out);
 
 static inline bool es_get_pid(es_term term, es_pid *out)
 {
@@ -462,7 +465,8 @@ static inline bool es_get_bits(es_term term, const uint8_t **bytes, uint64_t *bi
         return false;
     box = esi_box(term.w);
     *bit_count = box[1];
-    *bytes = esi_header_kind(box[0]) == ESI_BIN ? (const uint8_t *)(box + 2) : (const uint8_t *)(uintptr_t)box[2];
+    *bytes =
+        esi_header_kind(box[0]) == ESI_BIN ? (const uint8_t *)(box + 2) : (const uint8_t *)(uintptr_t)box[2];
     return true;
 }
 
@@ -504,7 +508,8 @@ static inline bool es_get_cons(es_term term, es_term *head, es_term *tail)
 }
 
 /* The number of elements of a list that ends in []; -1 for anything else. */
-ES_API int64_t es_list_length(es_term term);
+ES_API
+int64_t es_list_length(es_term term);
 
 /* How many keys; 0 if it is no map. */
 static inline size_t es_map_size(es_term term)
@@ -524,27 +529,32 @@ static inline bool es_map_at(es_term term, size_t index, es_term *key, es_term *
 }
 
 /* The value of `key`; no term if it is no map or has no such key. */
-ES_API es_term es_map_get(es_term map, es_term key);
+ES_API
+es_term es_map_get(es_term map, es_term key);
 
 /* ---- order and equality; any thread, any depth ---- */
 
 /* Less than 0, 0 or more than 0, as Erlang orders all terms (1 and 1.0 are equal here):
  * number < atom < reference < fun < port < pid < tuple < map < [] < list < bitstring.
  * Source: Erlang reference manual, "Term Comparisons". */
-ES_API int es_compare(es_term a, es_term b);
+ES_API
+int es_compare(es_term a, es_term b);
 
 /* Exactly equal, Erlang's =:= (1 and 1.0 are not). */
-ES_API bool es_equal(es_term a, es_term b);
+ES_API
+bool es_equal(es_term a, es_term b);
 
 /* ---- text ---- */
 
 /* Writes the term as Erlang text, on one line, as ~w would, except that binaries of printable text read <<"abc">>.
  * Works as snprintf: at most `size` bytes with the NUL that ends them, and the full length comes back.
  * Any thread. */
-ES_API int64_t es_print(char *buffer, size_t size, es_term term);
+ES_API
+int64_t es_print(char *buffer, size_t size, es_term term);
 
 /* The same to a file. Gives the number of bytes, or ES_EOS (errno tells) or ES_ENOMEM. Any thread. */
-ES_API int64_t es_fprint(FILE *file, es_term term);
+ES_API
+int64_t es_fprint(FILE *file, es_term term);
 
 /* ---- atoms ---- */
 
@@ -553,19 +563,24 @@ ES_API int64_t es_fprint(FILE *file, es_term term);
  *   ES_ELIMIT  more than 255 characters, or the table is full (1,048,576 atoms)
  *   ES_ENOMEM
  * Finding one takes no lock. Any thread. */
-ES_API ES_CHECKED es_err es_atom_make(const char *text, size_t length, es_atom *out);
+ES_API
+ES_CHECKED es_err es_atom_make(const char *text, size_t length, es_atom *out);
 
 /* The atom with this text if there is one; ES_ENOTFOUND otherwise. For text that comes from the world. Any thread. */
-ES_API ES_CHECKED es_err es_atom_find(const char *text, size_t length, es_atom *out);
+ES_API
+ES_CHECKED es_err es_atom_find(const char *text, size_t length, es_atom *out);
 
 /* Its text, which ends in a NUL (and may contain one). Never NULL; lives as long as the program. Async-signal-safe. */
-ES_API const char *es_atom_text(es_atom atom);
+ES_API
+const char *es_atom_text(es_atom atom);
 
 /* The length of its text in bytes. Async-signal-safe. */
-ES_API size_t es_atom_length(es_atom atom);
+ES_API
+size_t es_atom_length(es_atom atom);
 
 /* For ES_ATOMS alone: makes `count` atoms and writes them. Ends the program if the table is full. */
-ES_API void esi_atoms_declare(es_atom *const *atoms, const char *const *names, size_t count, bool trim);
+ES_API
+void esi_atoms_declare(es_atom *const *atoms, const char *const *names, size_t count, bool trim);
 
 /* ---- bytes that are shared ---- */
 
@@ -574,13 +589,16 @@ ES_API void esi_atoms_declare(es_atom *const *atoms, const char *const *names, s
  * You own one count of `*out` until es_shared_bin_release().
  *   ES_ENOMEM
  * Any thread. */
-ES_API ES_CHECKED es_err es_shared_bin_make(const void *bytes, size_t size, es_shared_bin *out);
+ES_API
+ES_CHECKED es_err es_shared_bin_make(const void *bytes, size_t size, es_shared_bin *out);
 
 /* Gives up your count. Terms that hold the bytes keep them. Any thread. */
-ES_API void es_shared_bin_release(es_shared_bin bin);
+ES_API
+void es_shared_bin_release(es_shared_bin bin);
 
 /* The bytes, lent for as long as you hold your count. Any thread. */
-ES_API es_bin es_shared_bin_bytes(es_shared_bin bin);
+ES_API
+es_bin es_shared_bin_bytes(es_shared_bin bin);
 
 ES_END_DECLS
 
