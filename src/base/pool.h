@@ -106,7 +106,7 @@ void esi_pool_free_slow(struct esi_pool_cache *cache, void *block, size_t bytes)
  * of the highest bit of bytes-1, and the two bits below it. */
 static inline unsigned esi_pool_class(size_t bytes)
 {
-    size_t m = (bytes - 1) | 63;
+    size_t m = bytes > 64 ? bytes - 1 : 63;
     unsigned top = 63u - (unsigned)__builtin_clzl(m);
     return (unsigned)(4 * top + ((m >> (top - 2)) & 3)) - 23;
 }
