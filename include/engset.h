@@ -3,4 +3,6 @@
 #define ENGSET_H
 #include <engset/base.h>
 #include <engset/term.h>
+#include <engset/match.h>
+#include <engset/struct.h>
 #endif
