@@ -14,7 +14,10 @@ void *esi_alloc_zeroed(size_t count, size_t bytes)
 {
     if (esi_fail_is_armed() && esi_fail_strike())
         return NULL;
-    return count && bytes ? calloc(count, bytes) : calloc(1, 1);
+    size_t all;
+    if (__builtin_mul_overflow(count, bytes, &all))
+        return NULL; /* calloc would say so too, but sanitizers end the program there */
+    return calloc(1, all ? all : 1);
 }
 
 void *esi_realloc(void *memory, size_t bytes)
