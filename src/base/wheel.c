@@ -221,6 +221,5 @@ uint64_t esi_wheel_next(struct esi_wheel *wheel)
         if (timer(node)->deadline_ns < earliest)
             earliest = timer(node)->deadline_ns;
     }
-    wheel->earliest_ns[level][slot] = earliest;
     return earliest;
 }
