@@ -106,7 +106,7 @@ done
 if [ $list = yes ]; then
     for group in $groups; do
         needs | while IFS='|' read -r of package _ urgency why; do
-            [ "$of" != "$group" ] || printf '%-14s %-9s %s\n' "$package" "$urgency" "$why"
+            [ "$of" != "$group" ] || printf '%-20s %-9s %s\n' "$(package_name "$package")" "$urgency" "$why"
         done
     done | sort -u
     exit 0

@@ -81,9 +81,9 @@ run() { # BUILD
     fi
     printf '== %s: test\n' "$build"
     mkdir -p "build/log/$build.cases"
-    ES_CASES_DIR="$PWD/build/log/$build.cases" "${wrap[@]}" \
+    PYTHONUNBUFFERED=1 ES_CASES_DIR="$PWD/build/log/$build.cases" "${wrap[@]}" \
         meson test -C "build/$build" --no-rebuild "${select[@]}" 2>&1 </dev/null |
-        tee -a "build/log/$build.txt" | sed -n "s|^ *\([0-9]*/[0-9]* .*\)|$build \1|p"
+        tee -a "build/log/$build.txt" | sed -un "s|^ *\([0-9]*/[0-9]* .*\)|$build \1|p"
 }
 
 for build in "${builds[@]}"; do

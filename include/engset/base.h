@@ -17,7 +17,7 @@
 #ifdef __cplusplus
 #define ES_BEGIN_DECLS extern "C" {
 #define ES_END_DECLS }
-#define ES_NORETURN [[noreturn]]
+#define ES_NORETURN __attribute__((noreturn)) /* [[noreturn]] may not follow ES_API */
 #else
 #define ES_BEGIN_DECLS
 #define ES_END_DECLS
