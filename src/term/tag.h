@@ -8,7 +8,7 @@
 #include <engset/match.h>
 
 /* The tag of a pattern that may match terms of several tags; no term has it. */
-#define ESI_TAG_ANY   0u
+#define ESI_TAG_ANY 0u
 /* The tag of all terms but atoms, and tuples whose first element is an atom or a reference. */
 #define ESI_TAG_OTHER 1u
 
