@@ -2,7 +2,14 @@
 #ifndef ENGSET_H
 #define ENGSET_H
 #include <engset/base.h>
+#include <engset/mark.h>
 #include <engset/term.h>
-#include <engset/match.h>
 #include <engset/struct.h>
+#ifndef __cplusplus
+#include <engset/match.h>
+#endif
+#include <engset/proc.h>
+#include <engset/receive.h>
+#include <engset/link.h>
+#include <engset/port.h>
 #endif

@@ -46,8 +46,6 @@ bool esi_bond_insert(struct esi_process *self, struct esi_bond *bond, const stru
 struct esi_bond *esi_bond_find(struct esi_process *self, uint64_t order, uint64_t id);
 void esi_bond_remove(struct esi_process *self, struct esi_bond *bond);
 
-/* How many bonds of that kind there are. */
-int64_t esi_bond_count(struct esi_process *self, uint64_t order);
 
 /* `bytes` of zeroed memory for a bond from the node's pools; NULL: none. */
 void *esi_bond_new(size_t bytes);

@@ -13,26 +13,38 @@ struct esi_mailbox {
     struct esi_list messages;         /* through in_list */
     int64_t count;
     struct esi_mailbox_index *index;  /* NULL while short, or when there was no memory for one */
-    struct esi_list *marker;          /* the last message when the newest reference was made, or the list itself; see esi_mailbox_mark() */
+    uint64_t marker_reference;        /* id of the newest reference made; messages below marker_slot are older */
+    uint64_t marker_slot;
+    uint32_t epoch;                   /* grows when cursors must start again */
 };
 
-void esi_mailbox_init(struct esi_mailbox *mailbox);
-void esi_mailbox_append(struct esi_mailbox *mailbox, struct esi_message *message);
-/* Takes `message` out; it is the caller's. */
-void esi_mailbox_remove(struct esi_mailbox *mailbox, struct esi_message *message);
-/* Remembers that all messages up to here are older than the reference made now. */
-void esi_mailbox_mark(struct esi_mailbox *mailbox);
-
-/* Where a receive stands: `at` is the last message looked at (or the list's head), `slot` the same in the index. */
+/* Where a receive stands: behind the last message that it looked at. */
 struct esi_mailbox_cursor {
     struct esi_list *at;
     uint64_t slot;
+    uint32_t epoch;
 };
 
-/* The next message behind the cursor whose tag one of `tags` may match (tag_count < 0: any), or NULL: end of the mailbox. Moves the cursor. */
+void esi_mailbox_init(struct esi_mailbox *mailbox);
+
+/* Frees the index; the messages are the caller's business. */
+void esi_mailbox_fini(struct esi_mailbox *mailbox);
+
+/* `message`, whose tag is set, belongs to the mailbox from here on. */
+void esi_mailbox_append(struct esi_mailbox *mailbox, struct esi_message *message);
+
+/* Takes `message` out; it is the caller's. `slot`: where it may stand in the index (a cursor's slot - 1), or any number. */
+void esi_mailbox_remove(struct esi_mailbox *mailbox, struct esi_message *message, uint64_t slot);
+
+/* Remembers that all messages in here are older than the reference with the id `reference`, made now. */
+void esi_mailbox_mark(struct esi_mailbox *mailbox, uint64_t reference);
+
+/* Puts the cursor before the first message, or, if `reference` is the one that was marked, before the first that can hold it. */
+void esi_mailbox_start(struct esi_mailbox *mailbox, struct esi_mailbox_cursor *cursor, uint64_t reference);
+
+/* The next message behind the cursor, which moves on to it; with an index only those whose tag is among `tags` (tag_count < 0: all).
+ * NULL: the end of the mailbox. */
 struct esi_message *esi_mailbox_next(struct esi_mailbox *mailbox, struct esi_mailbox_cursor *cursor, const uint32_t *tags,
                                      int tag_count);
-/* Frees the index. */
-void esi_mailbox_fini(struct esi_mailbox *mailbox);
 
 #endif

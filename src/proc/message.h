@@ -44,6 +44,10 @@ struct esi_message {
 };
 _Static_assert(sizeof(struct esi_message) == 64, "a header is one cache line");
 
+/* `bytes` from the node's pools, for blocks and for small things of the runtime; NULL: no memory. free: with the same `bytes`. Any thread. */
+void *esi_block_alloc(size_t bytes);
+void esi_block_free(void *block, size_t bytes);
+
 /* A block with room for `payload_bytes`, header filled in, payload not. NULL: no memory. Any thread. */
 struct esi_message *esi_message_new(size_t payload_bytes);
 

@@ -45,12 +45,18 @@ struct esi_process {
     _Atomic(uint64_t) id;            /* published; 0: nobody */
     _Atomic(uint32_t) flags;
     _Atomic(int32_t) queued;         /* messages counted against the limit, while LIMITED */
+    _Atomic(int32_t) message_limit;  /* published while LIMITED, with its policy */
+    _Atomic(uint8_t) limit_policy;
     struct esi_list in_queue;        /* while runnable: guarded by the queue's lock. While waiting for a mutex: by the mutex's */
     _Atomic(uint64_t) name;          /* published: its atom, or 0. Written by link/ under the table's lock */
 
     /* its own */
     struct esi_mailbox mailbox;
     struct esi_message *taken;       /* taken from the inbox, turned round, not yet looked at; oldest first */
+    struct esi_message *taken_last;  /* the last of them; counts while `taken` */
+    struct esi_message *turning;     /* taken from the inbox, newest first, being turned round in steps ... */
+    struct esi_message *turned, *turned_last; /* ... to here, oldest first */
+    struct esi_message *hand;        /* what its react handler looks at just now */
     struct esi_fiber fiber;          /* valid while fiber.stack */
     struct esi_list memory;          /* blocks it owns: es_new, es_keep, and what a receive has in hand */
     struct esi_map bonds;
@@ -58,7 +64,8 @@ struct esi_process {
     uint64_t argument;               /* the word that `function` gets */
     es_next (*react)(void *, es_term); /* not NULL: it waits without a stack */
     void *react_state;
-    struct esi_message *reason;      /* why it ends: set by esi_process_doom() */
+    es_term reason;                  /* why it ends: set by esi_process_doom() */
+    struct esi_message *reason_block; /* where that lies; NULL: it needs none */
     struct esi_timer timeout;        /* of the receive or sleep under way */
     struct esi_process_extra *extra; /* what few have: limits, label, destructors, defers, hibernated stack; NULL: none */
     int32_t budget;                  /* reductions left in this slice */
@@ -66,7 +73,7 @@ struct esi_process {
     uint8_t request;                 /* enum esi_request */
     bool is_ending;                  /* runs its end: no signal is handled any more */
     bool is_doomed;                  /* will end as soon as it runs: `reason` is set */
-    uint8_t wants_fiber_restart;
+    bool is_faulted;                 /* ends by a fault or an error of its own: worth a report */
     uint16_t suspend_count;
     uint16_t frame_refs;             /* others hold pointers into its stack: not hibernated */
     uint16_t pin_count;
@@ -78,16 +85,16 @@ struct esi_process {
 
     /* published: written by the owner or on its behalf, relaxed; a figure to be shown */
     _Atomic(uint8_t) state;          /* es_state */
-    _Atomic(int64_t) shown_messages, shown_memory, reductions, since_ns;
+    _Atomic(int64_t) shown_messages, reductions, since_ns, dropped;
+    int64_t memory_bytes;            /* blocks it owns and messages it holds; read by others as a figure */
+    _Atomic(uint64_t) waits_for;     /* published: whose mailbox it waits to have room (es_send_wait), or 0 */
 };
 
 /* What few processes have. */
 struct esi_process_extra {
     struct esi_list owned;           /* struct esi_owned, newest first */
     struct esi_defer *defers;        /* on its stack, innermost first */
-    int64_t message_limit;
     es_limit_policy limit_policy;
-    _Atomic(int64_t) dropped;
     size_t memory_limit_bytes;
     size_t stack_size_bytes;
     struct esi_message *hibernated;  /* the used part of its stack, copied out; put back at the same address */
@@ -154,12 +161,31 @@ void esi_wake(struct esi_process *p);
 
 /* Makes the process, which just was woken or spawned, runnable. `is_next`: on this worker's next slot. */
 void esi_make_runnable(struct esi_process *p, bool is_next);
+void esi_make_runnable_pinned(struct esi_process *p);
+
+/* Leaves the stack and asks the worker for `request`; comes back when the process runs again. errno is kept. */
+void esi_switch_out(struct esi_process *self, enum esi_request request);
+
+/* A received message of a limited mailbox counts no longer. */
+static inline void esi_message_uncount(struct esi_process *self, struct esi_message *message)
+{
+    if (message->is_counted) {
+        message->is_counted = 0;
+        atomic_fetch_sub_explicit(&self->queued, 1, memory_order_seq_cst);
+    }
+}
 
 /* ------------------------------------------------------------ ending */
 
 /* `self` will end with `reason` (copied; without memory: system_limit) the next time it runs, instead of going on. The first doom counts. On
  * behalf of `self`. From the process itself follow it by esi_end_now(). */
 void esi_process_doom(struct esi_process *self, es_term reason);
+
+/* Why `self` ends; valid until it is gone. */
+static inline es_term esi_process_reason(struct esi_process *self)
+{
+    return self->reason;
+}
 
 /* Ends the calling process, in the runtime, which is doomed. Does not return. */
 ES_NORETURN void esi_end_now(struct esi_process *self);
@@ -190,6 +216,8 @@ struct esi_plug {
     es_err (*spawn_monitor)(struct esi_process *self, struct esi_process *child, es_ref *out);
     /* A message that came through the alias `ref_id` reached `self`: may it in? Takes one-shot aliases down. On behalf of `self`. */
     bool (*alias_admits)(struct esi_process *self, uint64_t ref_id);
+    /* What a descriptor's waiter was registered with is ready (ESI_POLL_*). Any worker, must be short. */
+    void (*descriptor_ready)(void *tag, uint32_t ready);
     /* `self` ends and has ESI_FLAG_KNOWN; its inbox is closed, its bonds are not told yet. */
     void (*ending)(struct esi_process *self);
 };

@@ -37,6 +37,10 @@ bool esi_signal_push(uint64_t to, struct esi_message *block);
  * reductions). True: all was taken. On behalf of `self`. */
 bool esi_signals_take(struct esi_process *self, int budget);
 
+/* Is there, among what was taken and what is in the inbox, a signal that must end `self`? Takes the inbox to see, handles nothing.
+ * Async-signal-safe; for the kill of a process that does not come back, called in its own thread while user code runs. */
+bool esi_signals_must_end(struct esi_process *self);
+
 /* Answers a block that came for somebody who is not here. */
 void esi_signal_answer_for_nobody(struct esi_message *block);
 

@@ -1,0 +1,35 @@
+/* bond.c - a process's own ordered map of what is told when it ends. */
+#include "proc/bond.h"
+
+#include <string.h>
+#include "proc/process.h"
+
+bool esi_bond_insert(struct esi_process *self, struct esi_bond *bond, const struct esi_bond_kind *kind, uint64_t id)
+{
+    bond->kind = kind;
+    return esi_map_insert(&self->bonds, &bond->node, (struct esi_key){kind->order, id});
+}
+
+struct esi_bond *esi_bond_find(struct esi_process *self, uint64_t order, uint64_t id)
+{
+    struct esi_map_node *node = esi_map_find(&self->bonds, (struct esi_key){order, id});
+    return node ? ESI_CONTAINER_OF(node, struct esi_bond, node) : NULL;
+}
+
+void esi_bond_remove(struct esi_process *self, struct esi_bond *bond)
+{
+    esi_map_remove(&self->bonds, &bond->node);
+}
+
+void *esi_bond_new(size_t bytes)
+{
+    void *bond = esi_block_alloc(bytes);
+    if (bond)
+        memset(bond, 0, bytes);
+    return bond;
+}
+
+void esi_bond_free(void *bond, size_t bytes)
+{
+    esi_block_free(bond, bytes);
+}

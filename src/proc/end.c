@@ -1,0 +1,174 @@
+/* end.c - the end of a process, in the order that others may rely on.
+ *
+ *   1  es_own()'s destructors, newest first, in user mode: a fault in one does not keep the others from running
+ *   2  its memory
+ *   3  the inbox closes: from here on every push answers for itself; the report of a crash is written
+ *   4  names and groups are free
+ *   5  links and monitors are told: who hears of the end finds all of the above done
+ *   6  messages that waited are freed, signals among them answered, in steps so that nobody else waits */
+#include "proc/end.h"
+
+#include "base/probe.h"
+#include "proc/node.h"
+#include "proc/report.h"
+#include "proc/worker.h"
+
+void esi_process_doom(struct esi_process *self, es_term reason)
+{
+    if (self->is_doomed || self->is_ending)
+        return;
+    self->is_doomed = true;
+    self->reason = es_from_atom(es_am_system_limit);
+    if (esi_tag(reason.w) != ESI_TAG_BOX && esi_tag(reason.w) != ESI_TAG_CONS) {
+        self->reason = reason;
+    } else if (esi_message_copy(reason, &self->reason_block) == ES_OK) {
+        self->reason = self->reason_block->term;
+    }
+}
+
+ES_NORETURN void esi_end_now(struct esi_process *self)
+{
+    esi_defers_run(self);
+    for (;;) /* the worker starts the end on the stack's top instead of coming back here */
+        esi_switch_out(self, ESI_REQUEST_YIELD);
+}
+
+ES_NORETURN void esi_end_with(struct esi_process *self, es_term reason)
+{
+    esi_process_doom(self, reason);
+    esi_end_now(self);
+}
+
+ES_NORETURN void esi_badarg(struct esi_process *self, const char *function)
+{
+    self->is_faulted = true;
+    es_atom name = es_am_undefined;
+    if (es_atom_make(function, strlen(function), &name) != ES_OK)
+        name = es_am_undefined;
+    esi_end_with(self, es_lend(ES_TUPLE(es_am_badarg, name)));
+}
+
+ES_NORETURN void esi_exit(es_term reason)
+{
+    struct esi_process *self = esi_enter();
+    if (!self) {
+        fprintf(stderr, "engset: es_exit() was called in a thread that is no process\n");
+        abort();
+    }
+    size_t words;
+    if (esi_term_measure(reason, &words) == ES_EINVAL)
+        esi_badarg(self, "exit");
+    esi_end_with(self, reason);
+}
+
+static void free_memory(struct esi_process *self, bool may_yield)
+{
+    for (struct esi_list *node; (node = esi_list_pop_front(&self->memory));) {
+        esi_message_free(ESI_CONTAINER_OF(node, struct esi_message, in_list));
+        if (may_yield)
+            esi_charge(self, 1);
+    }
+}
+
+/* What waited and was not looked at. */
+static void free_messages(struct esi_process *self, bool may_yield)
+{
+    for (struct esi_list *node; (node = esi_list_pop_front(&self->mailbox.messages));) {
+        esi_message_free(ESI_CONTAINER_OF(node, struct esi_message, in_list));
+        if (may_yield)
+            esi_charge(self, 1);
+    }
+    esi_mailbox_fini(&self->mailbox);
+    struct esi_message **chains[] = {&self->taken, &self->turned, &self->turning};
+    for (int i = 0; i < 3; i++)
+        while (*chains[i]) {
+            struct esi_message *block = *chains[i];
+            *chains[i] = block->next;
+            esi_signal_answer_for_nobody(block);
+            if (may_yield)
+                esi_charge(self, 1);
+        }
+}
+
+static void tell_bonds(struct esi_process *self, bool may_yield)
+{
+    for (struct esi_map_node *node; (node = esi_map_first(&self->bonds));) {
+        struct esi_bond *bond = ESI_CONTAINER_OF(node, struct esi_bond, node);
+        esi_map_remove(&self->bonds, node);
+        bond->kind->ended(self, bond, self->reason);
+        if (may_yield)
+            esi_charge(self, 1);
+    }
+}
+
+/* The newest first are put behind what was being turned; the order among signals that nobody handles does not matter. */
+static void close_inbox(struct esi_process *self)
+{
+    struct esi_message *rest = esi_inbox_close(&self->inbox);
+    if (!self->turning) {
+        self->turning = rest;
+        return;
+    }
+    struct esi_message *last = self->turning;
+    while (last->next)
+        last = last->next;
+    last->next = rest;
+}
+
+static void end_for_others(struct esi_process *self, bool may_yield)
+{
+    close_inbox(self);
+    esi_probe(EXIT, self->id, self->reason.w, 0);
+    if (self->is_faulted)
+        esi_report_crash(self, self->reason);
+    /* seq_cst: after the close; pairs with who sets KNOWN and then looks whether the inbox is closed. */
+    if (atomic_load_explicit(&self->flags, memory_order_seq_cst) & ESI_FLAG_KNOWN)
+        esi_plug.ending(self);
+    tell_bonds(self, may_yield);
+}
+
+static void release_rest(struct esi_process *self)
+{
+    if (self->reason_block)
+        esi_message_free(self->reason_block);
+    if (self->extra) {
+        if (self->extra->hibernated)
+            esi_message_free(self->extra->hibernated);
+        esi_block_free(self->extra, sizeof *self->extra);
+    }
+}
+
+void esi_end_for_others(struct esi_process *p)
+{
+    p->is_ending = true;
+    end_for_others(p, false);
+}
+
+void esi_end_main(void *argument)
+{
+    struct esi_process *self = argument;
+    self->is_ending = true;
+    atomic_store_explicit(&self->state, ES_STATE_EXITING, memory_order_relaxed);
+    esi_owned_run(self);
+    free_memory(self, true);
+    end_for_others(self, true);
+    free_messages(self, true);
+    esi_end_from_here(self);
+}
+
+void esi_end_without_stack(struct esi_process *p)
+{
+    p->is_ending = true;
+    free_memory(p, false);
+    end_for_others(p, false);
+    free_messages(p, false);
+}
+
+void esi_process_gone(struct esi_process *p)
+{
+    bool was_first = p->parent == 0 && esi_node_is_first(p);
+    int status = es_is(p->reason, es_am_normal) || es_is(p->reason, es_am_shutdown) ? 0 : 1;
+    release_rest(p);
+    esi_table_give(p);
+    esi_node_process_gone(was_first, status);
+}

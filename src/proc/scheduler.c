@@ -1,0 +1,342 @@
+/* scheduler.c - run queues, stealing, sleeping.
+ *
+ * A woken process goes to the next slot of who woke it, so that a request and its answer stay in one core's cache; it inherits what is
+ * left of the slice, so a pair cannot starve the queue. A second core is woken only for a backlog: a queue that stayed
+ * non-empty over several picks, or grew long, or that the watchdog finds waiting. Waking one for nothing costs a hundred messages. */
+#include "proc/scheduler.h"
+
+#include <sched.h>
+#include "base/assert.h"
+#include "base/probe.h"
+#include "platform/clock.h"
+#include "platform/platform.h"
+#include "platform/poller.h"
+
+enum { ROUSE_LENGTH = 16, ROUSE_PICKS = 6, SLICES_A_LOOK = 32, LOW_EVERY = 8, SPIN_LOOKS = 40 };
+
+void esi_scheduler_init(struct esi_scheduler *s, int index, uint64_t seed)
+{
+    *s = (struct esi_scheduler){.index = index};
+    pthread_spin_init(&s->runq.lock, PTHREAD_PROCESS_PRIVATE);
+    for (int i = 0; i < ESI_PRIORITIES; i++)
+        esi_list_init(&s->runq.of[i]);
+    esi_pool_cache_init(&s->pool, &esi_node.pool);
+    esi_stack_cache_init(&s->stacks);
+    esi_random_init(&s->random, seed + (uint64_t)index);
+    pthread_spin_init(&s->wheel_lock, PTHREAD_PROCESS_PRIVATE);
+    esi_wheel_init(&s->wheel, esi_clock_now_ns());
+    atomic_store(&s->wheel_next_ns, UINT64_MAX);
+    pthread_mutex_init(&s->handover, NULL);
+}
+
+void esi_scheduler_fini(struct esi_scheduler *s)
+{
+    pthread_mutex_destroy(&s->handover);
+    pthread_spin_destroy(&s->wheel_lock);
+    pthread_spin_destroy(&s->runq.lock);
+    esi_stack_cache_fini(&s->stacks);
+    esi_pool_cache_fini(&s->pool);
+}
+
+/* ---------------------------------------------------------------- queues */
+
+void esi_runq_push(struct esi_scheduler *s, struct esi_process *p)
+{
+    pthread_spin_lock(&s->runq.lock);
+    esi_list_push_back(&s->runq.of[p->priority], &p->in_queue);
+    int32_t length = atomic_load_explicit(&s->runq.length, memory_order_relaxed) + 1;
+    /* seq_cst: before the look at idle schedulers below; a scheduler that goes to sleep announces it and then looks at the lengths. */
+    atomic_store_explicit(&s->runq.length, length, memory_order_seq_cst);
+    pthread_spin_unlock(&s->runq.lock);
+    if (length >= ROUSE_LENGTH && length % ROUSE_LENGTH == 0)
+        esi_rouse_one();
+}
+
+/* Which list to take from: max and high before all, low once for every LOW_EVERY normal ones. */
+static struct esi_list *runq_choose(struct esi_runq *q)
+{
+    if (!esi_list_is_empty(&q->of[ES_PRIORITY_MAX]))
+        return &q->of[ES_PRIORITY_MAX];
+    if (!esi_list_is_empty(&q->of[ES_PRIORITY_HIGH]))
+        return &q->of[ES_PRIORITY_HIGH];
+    struct esi_list *normal = &q->of[ES_PRIORITY_NORMAL], *low = &q->of[ES_PRIORITY_LOW];
+    if (esi_list_is_empty(low) || (!esi_list_is_empty(normal) && ++q->low_turn < LOW_EVERY))
+        return normal;
+    q->low_turn = 0;
+    return low;
+}
+
+static struct esi_process *runq_pop(struct esi_scheduler *s)
+{
+    if (!atomic_load_explicit(&s->runq.length, memory_order_relaxed))
+        return NULL;
+    pthread_spin_lock(&s->runq.lock);
+    struct esi_list *node = esi_list_pop_front(runq_choose(&s->runq));
+    if (node)
+        atomic_store_explicit(&s->runq.length, s->runq.length - 1, memory_order_relaxed);
+    pthread_spin_unlock(&s->runq.lock);
+    return node ? ESI_CONTAINER_OF(node, struct esi_process, in_queue) : NULL;
+}
+
+/* Simulated: anyone in the queue may be next. */
+static struct esi_process *runq_draw(struct esi_scheduler *s)
+{
+    int32_t length = s->runq.length;
+    if (s->next) {
+        esi_runq_push(s, s->next);
+        s->next = NULL;
+        length++;
+    }
+    if (!length)
+        return NULL;
+    struct esi_list *list = runq_choose(&s->runq);
+    int32_t count = 0;
+    ESI_LIST_EACH(it, list)
+        count++;
+    int32_t drawn = (int32_t)esi_random_below(&s->random, (uint64_t)count);
+    struct esi_list *node = list->next;
+    while (drawn-- > 0)
+        node = node->next;
+    esi_list_remove(node);
+    atomic_store_explicit(&s->runq.length, s->runq.length - 1, memory_order_relaxed);
+    return ESI_CONTAINER_OF(node, struct esi_process, in_queue);
+}
+
+/* Takes half of another's queue (at most 64), gives the first and queues the rest here. */
+static struct esi_process *steal_from(struct esi_scheduler *s, struct esi_scheduler *victim)
+{
+    if (!atomic_load_explicit(&victim->runq.length, memory_order_relaxed) || pthread_spin_trylock(&victim->runq.lock))
+        return NULL;
+    struct esi_list loot;
+    esi_list_init(&loot);
+    int32_t length = victim->runq.length, want = (length + 1) / 2, got = 0;
+    want = want > 64 ? 64 : want;
+    while (got < want) {
+        struct esi_list *node = esi_list_pop_front(runq_choose(&victim->runq));
+        if (!node)
+            break;
+        esi_list_push_back(&loot, node);
+        got++;
+    }
+    atomic_store_explicit(&victim->runq.length, length - got, memory_order_relaxed);
+    pthread_spin_unlock(&victim->runq.lock);
+    if (!got)
+        return NULL;
+    esi_probe(STEAL, s->index, victim->index, got);
+    struct esi_process *first = ESI_CONTAINER_OF(esi_list_pop_front(&loot), struct esi_process, in_queue);
+    for (struct esi_list *node; (node = esi_list_pop_front(&loot));)
+        esi_runq_push(s, ESI_CONTAINER_OF(node, struct esi_process, in_queue));
+    return first;
+}
+
+static struct esi_process *steal(struct esi_scheduler *s)
+{
+    int count = esi_node.scheduler_count;
+    int start = count > 1 ? (int)esi_random_below(&s->random, (uint64_t)count) : 0;
+    for (int i = 0; i < count; i++) {
+        struct esi_scheduler *victim = &esi_node.schedulers[(start + i) % count];
+        struct esi_process *p = victim == s ? NULL : steal_from(s, victim);
+        if (p)
+            return p;
+    }
+    return NULL;
+}
+
+static struct esi_process *pop_pinned(struct esi_worker *w)
+{
+    if (!atomic_load_explicit(&w->pinned_count, memory_order_relaxed))
+        return NULL;
+    pthread_spin_lock(&w->pinned_lock);
+    struct esi_list *node = esi_list_pop_front(&w->pinned);
+    if (node)
+        atomic_fetch_sub_explicit(&w->pinned_count, 1, memory_order_relaxed);
+    pthread_spin_unlock(&w->pinned_lock);
+    return node ? ESI_CONTAINER_OF(node, struct esi_process, in_queue) : NULL;
+}
+
+/* Looks at clock and poller now and then. */
+static void look_around(struct esi_scheduler *s)
+{
+    /* relaxed: a request to look, nothing else is published by it. */
+    if (++s->slices < SLICES_A_LOOK && !atomic_load_explicit(&s->ticked, memory_order_relaxed))
+        return;
+    s->slices = 0;
+    atomic_store_explicit(&s->ticked, 0, memory_order_relaxed);
+    esi_scheduler_fire_timers(s, esi_clock_now_ns());
+    if (atomic_load_explicit(&esi_node.polled, memory_order_relaxed))
+        esi_poll_now();
+}
+
+/* The next slot goes first as long as the slice lasts and nobody of higher priority waits. */
+static struct esi_process *pick_next(struct esi_scheduler *s)
+{
+    struct esi_process *p = s->next;
+    if (!p)
+        return NULL;
+    s->next = NULL;
+    bool is_urgent_waiting = p->priority < ES_PRIORITY_HIGH && (s->runq.of[ES_PRIORITY_HIGH].next != &s->runq.of[ES_PRIORITY_HIGH] ||
+                                                                s->runq.of[ES_PRIORITY_MAX].next != &s->runq.of[ES_PRIORITY_MAX]);
+    if (s->slice_budget > 0 && p->priority != ES_PRIORITY_LOW && !is_urgent_waiting) {
+        p->budget = s->slice_budget;
+        return p;
+    }
+    esi_runq_push(s, p);
+    return NULL;
+}
+
+struct esi_process *esi_scheduler_pick(struct esi_worker *w)
+{
+    struct esi_scheduler *s = w->scheduler;
+    look_around(s);
+    struct esi_process *p = pop_pinned(w);
+    if (p)
+        goto fresh;
+    if (esi_node.is_sim) {
+        p = runq_draw(s);
+        if (p)
+            p->budget = 1 + (int32_t)esi_random_below(&s->random, 64);
+        return p;
+    }
+    p = pick_next(s);
+    if (p)
+        return p;
+    p = runq_pop(s);
+    if (!p)
+        p = steal(s);
+    if (!p)
+        return NULL;
+    if (!atomic_load_explicit(&s->runq.length, memory_order_relaxed)) {
+        s->backlog = 0;
+    } else if (++s->backlog >= ROUSE_PICKS) {
+        s->backlog = 0;
+        esi_rouse_one();
+    }
+fresh:
+    p->budget = ESI_BUDGET;
+    return p;
+}
+
+bool esi_scheduler_has_work(struct esi_scheduler *s)
+{
+    return atomic_load_explicit(&s->runq.length, memory_order_seq_cst) > 0;
+}
+
+/* Runnable where? On its thread if it is pinned; else here, or in a thread that holds no scheduler: on the first scheduler. */
+void esi_make_runnable(struct esi_process *p, bool is_next)
+{
+    atomic_store_explicit(&p->state, ES_STATE_RUNNABLE, memory_order_relaxed);
+    struct esi_worker *w = esi_worker_self();
+    struct esi_scheduler *s = w ? w->scheduler : NULL;
+    if (p->pinned_to) {
+        esi_make_runnable_pinned(p);
+        return;
+    }
+    if (!s) {
+        esi_runq_push(&esi_node.schedulers[0], p);
+        esi_rouse_one();
+        return;
+    }
+    if (!is_next || esi_node.is_sim) {
+        esi_runq_push(s, p);
+        return;
+    }
+    struct esi_process *before = s->next;
+    s->next = p;
+    if (before)
+        esi_runq_push(s, before);
+}
+
+/* ---------------------------------------------------------------- sleeping */
+
+/* Wakes the holder of a sleeping scheduler: from the poller, or from its park. */
+void esi_scheduler_rouse(struct esi_scheduler *s)
+{
+    if (!atomic_exchange_explicit(&s->is_idle, 0, memory_order_seq_cst))
+        return;
+    atomic_fetch_sub_explicit(&esi_node.idle_count, 1, memory_order_seq_cst);
+    struct esi_worker *holder = atomic_load_explicit(&s->holder, memory_order_acquire);
+    if (atomic_load_explicit(&esi_node.polling, memory_order_seq_cst) == (uint32_t)s->index + 1)
+        esi_poller_interrupt(esi_node.poller);
+    if (holder)
+        esi_park_wake(&holder->park);
+}
+
+void esi_rouse_one(void)
+{
+    if (!atomic_load_explicit(&esi_node.idle_count, memory_order_seq_cst))
+        return;
+    for (int i = 0; i < esi_node.scheduler_count; i++)
+        if (atomic_load_explicit(&esi_node.schedulers[i].is_idle, memory_order_relaxed)) {
+            esi_scheduler_rouse(&esi_node.schedulers[i]);
+            return;
+        }
+}
+
+static int poll_until(uint64_t deadline_ns)
+{
+    struct esi_poll_event events[64];
+    int count = esi_poller_wait(esi_node.poller, deadline_ns, events, 64);
+    for (int i = 0; i < count; i++)
+        esi_plug.descriptor_ready(events[i].tag, events[i].ready);
+    return count;
+}
+
+void esi_poll_now(void)
+{
+    poll_until(0);
+}
+
+/* Nothing to run and the world is simulated: time goes on to the next timer. */
+static void sleep_simulated(struct esi_scheduler *s)
+{
+    uint64_t next = atomic_load_explicit(&s->wheel_next_ns, memory_order_relaxed);
+    if (next == UINT64_MAX) {
+        esi_node_stuck();
+        return;
+    }
+    if (next > esi_clock_now_ns())
+        esi_sim_clock_advance_to(next);
+    esi_probe(CLOCK, next, 0, 0);
+    esi_scheduler_fire_timers(s, next);
+}
+
+/* Work that came while we announced that we would sleep. */
+static bool something_came(struct esi_worker *w)
+{
+    for (int i = 0; i < esi_node.scheduler_count; i++)
+        if (esi_scheduler_has_work(&esi_node.schedulers[i]))
+            return true;
+    return atomic_load_explicit(&w->pinned_count, memory_order_seq_cst) > 0 || w->scheduler->next ||
+           atomic_load_explicit(&esi_node.state, memory_order_seq_cst) == ESI_NODE_STOPPED;
+}
+
+void esi_scheduler_sleep(struct esi_worker *w)
+{
+    struct esi_scheduler *s = w->scheduler;
+    if (esi_node.is_sim) {
+        sleep_simulated(s);
+        return;
+    }
+    esi_scheduler_fire_timers(s, esi_clock_now_ns());
+    if (esi_scheduler_has_work(s) || s->next)
+        return;
+    atomic_fetch_add_explicit(&esi_node.idle_count, 1, memory_order_seq_cst);
+    /* seq_cst: announced before the look at the queues; pairs with esi_runq_push(), which lengthens a queue and then looks for idle ones. */
+    atomic_store_explicit(&s->is_idle, 1, memory_order_seq_cst);
+    if (!something_came(w)) {
+        uint64_t deadline = atomic_load_explicit(&s->wheel_next_ns, memory_order_seq_cst);
+        uint32_t nobody = 0;
+        /* One sleeper waits in the poller, the others on their own. */
+        if (atomic_compare_exchange_strong_explicit(&esi_node.polling, &nobody, (uint32_t)s->index + 1, memory_order_seq_cst,
+                                                    memory_order_relaxed)) {
+            if (atomic_load_explicit(&s->is_idle, memory_order_seq_cst))
+                poll_until(deadline);
+            atomic_store_explicit(&esi_node.polling, 0, memory_order_seq_cst);
+        } else {
+            esi_park_wait(&w->park, deadline);
+        }
+    }
+    if (atomic_exchange_explicit(&s->is_idle, 0, memory_order_seq_cst))
+        atomic_fetch_sub_explicit(&esi_node.idle_count, 1, memory_order_seq_cst);
+    esi_scheduler_fire_timers(s, esi_clock_now_ns());
+}

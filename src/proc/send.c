@@ -1,0 +1,164 @@
+/* send.c - a message on its way: copied into one block, pushed into the receiver's inbox. */
+#include "base/probe.h"
+#include "proc/node.h"
+#include "proc/process.h"
+#include "proc/send.h"
+#include "term/copy.h"
+
+/* Ended by its own mailbox: the policy `kill`. */
+static void limit_arrive(struct esi_process *self, struct esi_message *signal)
+{
+    esi_message_free(signal);
+    self->is_faulted = true;
+    esi_process_doom(self, es_from_atom(es_am_message_limit));
+}
+
+static bool limit_must_end(struct esi_process *self, const struct esi_message *signal)
+{
+    (void)self, (void)signal;
+    return true;
+}
+
+static const struct esi_signal_kind limit_kind = {"message_limit", limit_arrive, NULL, limit_must_end};
+
+/* One too many. True: it goes in all the same. */
+static bool admit_over_limit(struct esi_process *p, uint64_t to)
+{
+    switch (atomic_load_explicit(&p->limit_policy, memory_order_relaxed)) {
+    case ES_LIMIT_DROP_OLDEST:
+        return true;
+    case ES_LIMIT_KILL: {
+        struct esi_message *signal = esi_message_new(0);
+        if (signal) {
+            signal->kind = &limit_kind;
+            esi_signal_send(to, signal);
+        }
+        return false;
+    }
+    default:
+        return false;
+    }
+}
+
+/* May a message from somebody else go into the mailbox of `p`? Counts it. */
+static bool admit(struct esi_process *p, uint64_t to, struct esi_message *message)
+{
+    if (atomic_fetch_add_explicit(&p->queued, 1, memory_order_seq_cst) < atomic_load_explicit(&p->message_limit, memory_order_relaxed) ||
+        admit_over_limit(p, to)) {
+        message->is_counted = 1;
+        return true;
+    }
+    atomic_fetch_sub_explicit(&p->queued, 1, memory_order_seq_cst);
+    atomic_fetch_add_explicit(&p->dropped, 1, memory_order_relaxed);
+    return false;
+}
+
+void esi_send_block(struct esi_process *self, uint64_t to, struct esi_message *message)
+{
+    struct esi_process *p = esi_process_slot(to);
+    esi_probe(SEND, self ? self->id : 0, to, message->size_bytes);
+    if (p && __builtin_expect(atomic_load_explicit(&p->flags, memory_order_relaxed) & ESI_FLAG_LIMITED, 0) && p != self &&
+        esi_process_is(p, to) && !admit(p, to, message)) {
+        esi_message_free(message);
+        return;
+    }
+    if (!esi_signal_push(to, message))
+        esi_message_free(message);
+}
+
+static es_err send_local(struct esi_process *self, uint64_t to, es_term term)
+{
+    struct esi_message *message;
+    es_err error = esi_message_copy(term, &message);
+    if (error == ES_EINVAL && self)
+        esi_badarg(self, "send");
+    if (error != ES_OK)
+        return esi_fail(self, error, "send: %s", error == ES_EINVAL ? "a pattern cannot be sent" : es_strerror(error));
+    esi_send_block(self, to, message);
+    return ES_OK;
+}
+
+static inline es_err done(struct esi_process *self, es_err error)
+{
+    if (self) {
+        esi_charge(self, 1);
+        esi_leave();
+    }
+    return error;
+}
+
+es_err esi_send_pid(es_pid to, es_term message)
+{
+    struct esi_process *self = esi_enter();
+    if (to.node)
+        return done(self, ES_OK); /* nodes elsewhere: nobody carries there yet, as if the connection were down */
+    return done(self, send_local(self, to.id, message));
+}
+
+es_err esi_send_name(es_atom to, es_term message)
+{
+    struct esi_process *self = esi_enter();
+    uint64_t id = esi_plug.whereis ? esi_plug.whereis(to) : 0;
+    if (!id)
+        return done(self, esi_fail(self, ES_ENAME, "send: no process is registered as '%s'", es_atom_text(to)));
+    return done(self, send_local(self, id, message));
+}
+
+es_err esi_send_at(es_name to, es_term message)
+{
+    if (!es_atom_equal(to.node, es_am_nonode_nohost))
+        return ES_OK;
+    es_err error = esi_send_name(to.name, message);
+    return error == ES_ENAME ? ES_OK : error;
+}
+
+/* Through an alias: the receiver decides when it arrives. */
+static void alias_arrive(struct esi_process *self, struct esi_message *block)
+{
+    if (!esi_plug.alias_admits || !esi_plug.alias_admits(self, block->words[0])) {
+        esi_message_free(block);
+        return;
+    }
+    block->kind = NULL;
+    esi_deliver(self, block);
+}
+
+static const struct esi_signal_kind alias_kind = {"alias_message", alias_arrive, NULL, NULL};
+
+es_err esi_send_ref(es_ref to, es_term message)
+{
+    struct esi_process *self = esi_enter();
+    if (to.node || !to.pid)
+        return done(self, ES_OK);
+    struct esi_message *block;
+    es_err error = esi_message_copy_behind(sizeof(uint64_t), message, &block);
+    if (error == ES_EINVAL && self)
+        esi_badarg(self, "send");
+    if (error != ES_OK)
+        return done(self, esi_fail(self, error, "send: %s", es_strerror(error)));
+    block->kind = &alias_kind;
+    block->words[0] = to.id;
+    if (!esi_signal_push(to.pid, block))
+        esi_message_free(block);
+    return done(self, ES_OK);
+}
+
+es_err esi_send_term(es_term to, es_term message)
+{
+    es_pid pid;
+    es_ref ref;
+    es_atom name;
+    if (es_get_pid(to, &pid))
+        return esi_send_pid(pid, message);
+    if (es_get_atom(to, &name))
+        return esi_send_name(name, message);
+    if (es_get_ref(to, &ref))
+        return esi_send_ref(ref, message);
+    es_name at;
+    if (es_match(to, ES_TUPLE(&at.name, &at.node)))
+        return esi_send_at(at, message);
+    struct esi_process *self = esi_enter();
+    if (self)
+        esi_badarg(self, "send");
+    return esi_fail(NULL, ES_EINVAL, "send: neither a pid, a name, a reference nor {Name, Node}");
+}

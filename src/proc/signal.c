@@ -1,0 +1,159 @@
+/* signal.c - pushing, and what a process does with what it took. */
+#include "proc/signal.h"
+
+#include <limits.h>
+#include "base/probe.h"
+#include "proc/process.h"
+#include "proc/worker.h"
+
+bool esi_signal_push(uint64_t to, struct esi_message *block)
+{
+    struct esi_process *p = esi_process_slot(to);
+    /* The id is a hint that spares a stranger most of what is not meant for it; `to` in the block decides. */
+    if (!p || !esi_process_is(p, to))
+        return false;
+    block->to = to;
+    switch (esi_inbox_push(&p->inbox, block)) {
+    case ESI_PUSH_CLOSED:
+        return false;
+    case ESI_PUSH_WAKE:
+        esi_make_runnable(p, true);
+        return true;
+    default:
+        return true;
+    }
+}
+
+/* The push that is followed by the flag. Between the two the process may have run, handled the signal and ended, and somebody
+ * else may live there: a flag too many makes it look once for nothing. */
+bool esi_signal_send(uint64_t to, struct esi_message *signal)
+{
+    const struct esi_signal_kind *kind = signal->kind;
+    struct esi_process *p = esi_process_slot(to);
+    signal->to = to;
+    enum esi_push pushed = ESI_PUSH_CLOSED;
+    if (p && esi_process_is(p, to))
+        pushed = esi_inbox_push(&p->inbox, signal);
+    if (pushed == ESI_PUSH_CLOSED) {
+        esi_signal_answer_for_nobody(signal);
+        return false;
+    }
+    uint32_t flags = ESI_FLAG_SIGNALS | (kind->must_end ? ESI_FLAG_EXIT_SENT : 0);
+    /* seq_cst: after the push in the one order of all seq_cst operations; pairs with the parker, which parks and then reads
+     * the flags, and with esi_signals_take(), which clears them and then looks at the inbox. */
+    atomic_fetch_or_explicit(&p->flags, flags, memory_order_seq_cst);
+    if (pushed == ESI_PUSH_WAKE)
+        esi_make_runnable(p, true);
+    return true;
+}
+
+void esi_signal_answer_for_nobody(struct esi_message *block)
+{
+    if (block->kind && block->kind->nobody)
+        block->kind->nobody(block);
+    else
+        esi_message_free(block);
+}
+
+/* Turns round what was taken, at most `steps` blocks; when all is turned it stands behind what was taken before. Gives the steps left. */
+static int turn(struct esi_process *self, int steps)
+{
+    while (self->turning && steps > 0) {
+        struct esi_message *block = self->turning;
+        self->turning = block->next;
+        block->next = self->turned;
+        if (!self->turned)
+            self->turned_last = block;
+        self->turned = block;
+        steps--;
+    }
+    if (self->turning || !self->turned)
+        return steps;
+    if (self->taken)
+        self->taken_last->next = self->turned;
+    else
+        self->taken = self->turned;
+    self->taken_last = self->turned_last;
+    self->turned = NULL;
+    return steps;
+}
+
+bool esi_signals_must_end(struct esi_process *self)
+{
+    turn(self, INT_MAX);
+    self->turning = esi_inbox_take(&self->inbox);
+    turn(self, INT_MAX);
+    for (struct esi_message *block = self->taken; block; block = block->next)
+        if (block->kind && block->kind->must_end && block->to == self->id && block->kind->must_end(self, block))
+            return true;
+    return false;
+}
+
+void esi_deliver(struct esi_process *self, struct esi_message *message)
+{
+    esi_probe(DELIVER, self->id, message->tag, message->size_bytes);
+    self->memory_bytes += (int64_t)message->size_bytes;
+    esi_mailbox_append(&self->mailbox, message);
+}
+
+static void drop_oldest(struct esi_process *self)
+{
+    struct esi_message *oldest = ESI_CONTAINER_OF(esi_list_first(&self->mailbox.messages), struct esi_message, in_list);
+    esi_mailbox_remove(&self->mailbox, oldest, 0);
+    self->mailbox.epoch++;
+    esi_message_uncount(self, oldest);
+    self->memory_bytes -= (int64_t)oldest->size_bytes;
+    esi_message_free(oldest);
+    atomic_fetch_add_explicit(&self->dropped, 1, memory_order_relaxed);
+}
+
+/* A message for user code. */
+static void arrive_message(struct esi_process *self, struct esi_message *message)
+{
+    esi_deliver(self, message);
+    if (!message->is_counted)
+        return;
+    if (self->extra && self->extra->limit_policy == ES_LIMIT_DROP_OLDEST)
+        while (self->mailbox.count > atomic_load_explicit(&self->message_limit, memory_order_relaxed))
+            drop_oldest(self);
+}
+
+static void arrive(struct esi_process *self, struct esi_message *block)
+{
+    if (block->to != atomic_load_explicit(&self->id, memory_order_relaxed))
+        esi_signal_answer_for_nobody(block); /* meant for who lived here before */
+    else if (block->kind)
+        block->kind->arrive(self, block);
+    else
+        arrive_message(self, block);
+}
+
+/* A block turned is a pointer moved; a block handled is a reduction. */
+enum { TURNS_A_REDUCTION = 16 };
+
+bool esi_signals_take(struct esi_process *self, int budget)
+{
+    if (!self->taken && !self->turning) {
+        uint32_t flags = atomic_load_explicit(&self->flags, memory_order_relaxed);
+        if (flags & (ESI_FLAG_SIGNALS | ESI_FLAG_EXIT_SENT))
+            /* seq_cst: before the look at the inbox below. A signal pushed after that look sets the flag again. */
+            atomic_fetch_and_explicit(&self->flags, ~(uint32_t)(ESI_FLAG_SIGNALS | ESI_FLAG_EXIT_SENT), memory_order_seq_cst);
+        self->turning = esi_inbox_take(&self->inbox);
+    }
+    if (self->turning) {
+        int steps = turn(self, budget * TURNS_A_REDUCTION);
+        if (self->turning) {
+            self->budget -= budget;
+            return false;
+        }
+        budget = steps / TURNS_A_REDUCTION + 1;
+    }
+    while (self->taken && !self->is_doomed && budget > 0) {
+        struct esi_message *block = self->taken;
+        self->taken = block->next;
+        arrive(self, block);
+        budget--;
+        self->budget--;
+    }
+    return !self->taken;
+}

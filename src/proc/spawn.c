@@ -1,0 +1,166 @@
+/* spawn.c - a new process: its control block is filled in, tied to its spawner, and made runnable. It gets a stack when it runs. */
+#include <stdlib.h>
+#include <string.h>
+#include "base/probe.h"
+#include "platform/clock.h"
+#include "proc/end.h"
+#include "proc/node.h"
+#include "proc/process.h"
+#include "proc/scheduler.h"
+#include "proc/worker.h"
+
+static void timeout_fired(struct esi_timer *timer)
+{
+    esi_wake(ESI_CONTAINER_OF(timer, struct esi_process, timeout));
+}
+
+/* Everything but the inbox and the id. */
+static void init(struct esi_process *p, void (*function)(void), uint64_t argument)
+{
+    uint64_t id = atomic_load_explicit(&p->id, memory_order_relaxed);
+    memset((char *)p + offsetof(struct esi_process, flags), 0, sizeof *p - offsetof(struct esi_process, flags));
+    (void)id;
+    esi_list_init(&p->in_queue);
+    esi_mailbox_init(&p->mailbox);
+    esi_list_init(&p->memory);
+    esi_timer_init(&p->timeout, timeout_fired);
+    p->function = function;
+    p->argument = argument;
+    p->memory_bytes = sizeof *p;
+    atomic_store_explicit(&p->state, ES_STATE_RUNNABLE, memory_order_relaxed);
+}
+
+static bool needs_extra(const es_spawn_options *o)
+{
+    return o->label || o->stack_size_bytes || o->message_limit || o->memory_limit_bytes;
+}
+
+static es_err apply_options(struct esi_process *p, const es_spawn_options *o)
+{
+    p->priority = (uint8_t)o->priority;
+    if (needs_extra(o)) {
+        struct esi_process_extra *extra = esi_process_extra(p);
+        if (!extra)
+            return ES_ENOMEM;
+        extra->stack_size_bytes = o->stack_size_bytes;
+        extra->memory_limit_bytes = o->memory_limit_bytes;
+        extra->limit_policy = o->message_limit_policy;
+        if (o->label)
+            snprintf(extra->label, sizeof extra->label, "%s", o->label);
+    }
+    if (o->message_limit) {
+        atomic_store_explicit(&p->message_limit, (int32_t)o->message_limit, memory_order_relaxed);
+        atomic_store_explicit(&p->limit_policy, (uint8_t)o->message_limit_policy, memory_order_relaxed);
+        atomic_store_explicit(&p->flags, ESI_FLAG_LIMITED, memory_order_relaxed);
+    }
+    return ES_OK;
+}
+
+static bool are_valid(const es_spawn_options *o, bool is_process)
+{
+    return (unsigned)o->priority <= ES_PRIORITY_MAX && o->message_limit >= 0 && o->message_limit <= INT32_MAX &&
+           (unsigned)o->message_limit_policy <= ES_LIMIT_DROP_OLDEST && o->stack_size_bytes <= ESI_STACK_MAX &&
+           (is_process || (!o->link && !o->monitor));
+}
+
+/* Undoes a half-made process that nobody has seen. */
+static void discard(struct esi_process *p)
+{
+    esi_process_doom(p, es_from_atom(es_am_killed));
+    esi_end_without_stack(p);
+    if (p->reason_block)
+        esi_message_free(p->reason_block);
+    if (p->extra)
+        esi_block_free(p->extra, sizeof *p->extra);
+    esi_table_give(p);
+}
+
+/* Ties the new process to its spawner: name, link, monitor. The inbox is open, since a name can be found at once. */
+static es_err tie(struct esi_process *self, struct esi_process *p, const es_spawn_options *o)
+{
+    es_err error = ES_OK;
+    if (o->name) {
+        es_atom name;
+        error = es_atom_make(o->name, strlen(o->name), &name);
+        if (error == ES_OK)
+            error = esi_plug.register_name(name, p);
+    }
+    if (error == ES_OK && o->link)
+        error = esi_plug.spawn_link(self, p);
+    if (error == ES_OK && o->monitor)
+        error = esi_plug.spawn_monitor(self, p, o->monitor);
+    return error;
+}
+
+static es_err copy_argument(struct esi_process *p, esi_argument argument)
+{
+    p->argument = argument.word;
+    if (argument.kind != 2)
+        return ES_OK;
+    struct esi_message *block;
+    es_err error = esi_message_copy((es_term){argument.word}, &block);
+    if (error != ES_OK)
+        return error;
+    block->state = ESI_BLOCK_OWNED;
+    block->to = p->id;
+    p->memory_bytes += (int64_t)block->size_bytes;
+    esi_list_push_back(&p->memory, &block->in_list);
+    p->argument = block->term.w;
+    return ES_OK;
+}
+
+static es_pid refuse(struct esi_process *self, es_err error, const char *why)
+{
+    esi_fail(self, error, "spawn: %s", why);
+    return ES_NO_PID;
+}
+
+static es_pid spawn(struct esi_process *self, const es_spawn_options *o, void (*function)(void), esi_argument argument)
+{
+    if (atomic_load_explicit(&esi_node.state, memory_order_acquire) != ESI_NODE_UP)
+        return refuse(self, ES_ECLOSED, "no node runs, or it is ending");
+    struct esi_process *p = esi_table_take();
+    if (!p)
+        return refuse(self, ES_ELIMIT, "as many processes exist as may (es_options.process_limit, ES_PROCESS_LIMIT)");
+    init(p, function, 0);
+    es_pid pid = esi_process_pid(p);
+    p->parent = self ? self->id : 0;
+    p->group_leader = self ? self->group_leader : 0;
+    if (!p->group_leader)
+        p->group_leader = p->id;
+    es_err error = copy_argument(p, argument);
+    if (error == ES_OK)
+        error = apply_options(p, o);
+    if (error == ES_OK) {
+        esi_inbox_open(&p->inbox);
+        error = tie(self, p, o);
+    }
+    if (error != ES_OK) {
+        discard(p);
+        if (self && error == ES_EINVAL)
+            esi_badarg(self, "spawn");
+        return refuse(self, error, error == ES_ETAKEN ? "the name is taken" : es_strerror(error));
+    }
+    esi_probe(SPAWN, pid.id, p->parent, 0);
+    atomic_fetch_add_explicit(&esi_node.spawned, 1, memory_order_relaxed);
+    esi_make_runnable(p, false);
+    return pid;
+}
+
+es_pid esi_spawn(const es_spawn_options *options, void (*function)(void), esi_argument argument)
+{
+    static const es_spawn_options defaults;
+    const es_spawn_options *o = options ? options : &defaults;
+    struct esi_process *self = esi_enter();
+    if (!are_valid(o, self != NULL)) {
+        if (self)
+            esi_badarg(self, "spawn");
+        return refuse(NULL, ES_EINVAL, "an option makes no sense, or only in a process (link, monitor)");
+    }
+    es_pid pid = spawn(self, o, function, argument);
+    if (self) {
+        esi_charge(self, 20);
+        esi_leave();
+    }
+    return pid;
+}

@@ -1,0 +1,244 @@
+/* table.c - where control blocks live, and the generations that make pids unique.
+ *
+ * One reserved piece of address space holds all blocks that may ever exist; nothing of it is touched before it is needed, and a
+ * chunk without living blocks goes back to the OS (it then reads as zeros: closed). A pid's id is index | generation << 28; the
+ * generation that counts stands in an array of its own. Chunks hand out blocks in batches to the schedulers' caches. */
+#include <sys/mman.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "proc/table.h"
+#include "proc/worker.h"
+
+enum { CHUNK_BYTES = 64 << 10, CHUNK_BLOCKS = CHUNK_BYTES / sizeof(struct esi_process), CACHE_MAX = 128, BATCH = 64, INDEX_BITS = 28 };
+#define INDEX_MASK ((UINT64_C(1) << INDEX_BITS) - 1)
+_Static_assert(CHUNK_BLOCKS <= 256, "a chunk's free blocks fit its bitmap");
+
+struct chunk {
+    uint64_t is_free[4];      /* a bit a block */
+    int32_t free_count;
+    int32_t next_partial;     /* 1 + the next chunk with free blocks; 0: none */
+    bool is_listed;
+};
+
+static struct {
+    pthread_mutex_t lock;     /* guards all but base, generations, limit */
+    char *base;               /* chunk after chunk */
+    uint64_t *generations;    /* by index; written under the lock or by the block's holder */
+    struct chunk *chunks;
+    int64_t limit, chunk_count, chunks_used;
+    int32_t partial;          /* 1 + the first chunk with free blocks */
+} table = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static _Atomic(int64_t) live_count;
+
+static struct esi_process *block_at(uint64_t index)
+{
+    uint64_t chunk = index / CHUNK_BLOCKS;
+    return (struct esi_process *)(void *)(table.base + chunk * CHUNK_BYTES + index % CHUNK_BLOCKS * sizeof(struct esi_process));
+}
+
+static uint64_t index_of(const struct esi_process *p)
+{
+    uint64_t offset = (uint64_t)((const char *)p - table.base);
+    return offset / CHUNK_BYTES * CHUNK_BLOCKS + offset % CHUNK_BYTES / sizeof(struct esi_process);
+}
+
+static void *reserve(size_t bytes)
+{
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+es_err esi_table_start(int64_t limit)
+{
+    if (limit > (int64_t)INDEX_MASK - CHUNK_BLOCKS)
+        limit = (int64_t)INDEX_MASK - CHUNK_BLOCKS;
+    table.limit = limit;
+    if (table.base)
+        return ES_OK; /* kept from an earlier node: a pid of that one may still be in somebody's hands */
+    table.chunk_count = (int64_t)(INDEX_MASK / CHUNK_BLOCKS);
+    table.base = reserve((size_t)table.chunk_count * CHUNK_BYTES);
+    table.generations = reserve((INDEX_MASK + 1) * sizeof *table.generations);
+    table.chunks = reserve((size_t)table.chunk_count * sizeof *table.chunks);
+    return table.base && table.generations && table.chunks ? ES_OK : ES_ENOMEM;
+}
+
+struct esi_process *esi_process_slot(uint64_t id)
+{
+    uint64_t index = id & INDEX_MASK;
+    return table.base && index / CHUNK_BLOCKS < (uint64_t)table.chunk_count ? block_at(index) : NULL;
+}
+
+int64_t esi_table_count(void)
+{
+    return atomic_load_explicit(&live_count, memory_order_relaxed);
+}
+
+int64_t esi_table_limit(void)
+{
+    return table.limit;
+}
+
+/* A chunk that was never used, or was given back, is now one with free blocks. Index 0 stays unused: pid 0 is none. */
+static bool open_chunk(void)
+{
+    if (table.chunks_used == table.chunk_count)
+        return false;
+    struct chunk *chunk = &table.chunks[table.chunks_used];
+    for (int i = 0; i < CHUNK_BLOCKS; i++)
+        chunk->is_free[i / 64] |= UINT64_C(1) << i % 64;
+    chunk->free_count = CHUNK_BLOCKS;
+    if (table.chunks_used == 0) {
+        chunk->is_free[0] &= ~UINT64_C(1);
+        chunk->free_count--;
+    }
+    chunk->is_listed = true;
+    chunk->next_partial = table.partial;
+    table.partial = (int32_t)++table.chunks_used;
+    return true;
+}
+
+static struct esi_process *take_from(struct chunk *chunk)
+{
+    for (int word = 0; word < 4; word++) {
+        if (!chunk->is_free[word])
+            continue;
+        int bit = __builtin_ctzl(chunk->is_free[word]);
+        chunk->is_free[word] &= chunk->is_free[word] - 1;
+        chunk->free_count--;
+        return block_at((uint64_t)(chunk - table.chunks) * CHUNK_BLOCKS + (uint64_t)word * 64 + (uint64_t)bit);
+    }
+    return NULL;
+}
+
+/* Moves up to `count` free blocks to a chain through in_queue.next. */
+static struct esi_process *take_batch(int count, int *taken)
+{
+    struct esi_process *chain = NULL, **end = &chain;
+    *taken = 0;
+    pthread_mutex_lock(&table.lock);
+    while (*taken < count && (table.partial || open_chunk())) {
+        struct chunk *chunk = &table.chunks[table.partial - 1];
+        struct esi_process *p = take_from(chunk);
+        if (!p) {
+            table.partial = chunk->next_partial;
+            chunk->is_listed = false;
+            continue;
+        }
+        *end = p;
+        end = (struct esi_process **)(void *)&p->in_queue.next;
+        *end = NULL;
+        ++*taken;
+    }
+    pthread_mutex_unlock(&table.lock);
+    return chain;
+}
+
+static void give_one(struct esi_process *p)
+{
+    uint64_t index = index_of(p);
+    int32_t number = (int32_t)(index / CHUNK_BLOCKS);
+    struct chunk *chunk = &table.chunks[number];
+    uint64_t bit = index % CHUNK_BLOCKS;
+    chunk->is_free[bit / 64] |= UINT64_C(1) << bit % 64;
+    chunk->free_count++;
+    if (!chunk->is_listed) {
+        chunk->is_listed = true;
+        chunk->next_partial = table.partial;
+        table.partial = number + 1;
+    }
+    if (chunk->free_count == CHUNK_BLOCKS)
+        madvise(table.base + (size_t)number * CHUNK_BYTES, CHUNK_BYTES, MADV_DONTNEED);
+}
+
+static void give_batch(struct esi_process *chain)
+{
+    pthread_mutex_lock(&table.lock);
+    while (chain) {
+        struct esi_process *next = (struct esi_process *)(void *)chain->in_queue.next;
+        give_one(chain);
+        chain = next;
+    }
+    pthread_mutex_unlock(&table.lock);
+}
+
+void esi_table_flush(struct esi_scheduler *scheduler)
+{
+    give_batch(scheduler->free_blocks);
+    scheduler->free_blocks = NULL;
+    scheduler->free_block_count = 0;
+}
+
+static struct esi_process *take_cached(struct esi_scheduler *scheduler)
+{
+    if (!scheduler->free_blocks)
+        scheduler->free_blocks = take_batch(BATCH, &scheduler->free_block_count);
+    struct esi_process *p = scheduler->free_blocks;
+    if (p) {
+        scheduler->free_blocks = (struct esi_process *)(void *)p->in_queue.next;
+        scheduler->free_block_count--;
+    }
+    return p;
+}
+
+struct esi_process *esi_table_take(void)
+{
+    if (atomic_fetch_add_explicit(&live_count, 1, memory_order_relaxed) >= table.limit) {
+        atomic_fetch_sub_explicit(&live_count, 1, memory_order_relaxed);
+        return NULL;
+    }
+    struct esi_worker *worker = esi_worker_self();
+    int taken;
+    struct esi_process *p = worker && worker->scheduler ? take_cached(worker->scheduler) : take_batch(1, &taken);
+    if (!p) {
+        atomic_fetch_sub_explicit(&live_count, 1, memory_order_relaxed);
+        return NULL;
+    }
+    uint64_t index = index_of(p);
+    uint64_t generation = ++table.generations[index];
+    /* relaxed: published to others by esi_inbox_open(). */
+    atomic_store_explicit(&p->id, index | generation << INDEX_BITS, memory_order_relaxed);
+    return p;
+}
+
+void esi_table_give(struct esi_process *p)
+{
+    atomic_store_explicit(&p->id, 0, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&live_count, 1, memory_order_relaxed);
+    struct esi_worker *worker = esi_worker_self();
+    struct esi_scheduler *scheduler = worker ? worker->scheduler : NULL;
+    if (!scheduler) {
+        p->in_queue.next = NULL;
+        give_batch(p);
+        return;
+    }
+    p->in_queue.next = (struct esi_list *)(void *)scheduler->free_blocks;
+    scheduler->free_blocks = p;
+    if (++scheduler->free_block_count < CACHE_MAX)
+        return;
+    struct esi_process *last = scheduler->free_blocks;
+    for (int i = 1; i < BATCH; i++)
+        last = (struct esi_process *)(void *)last->in_queue.next;
+    struct esi_process *kept = (struct esi_process *)(void *)last->in_queue.next;
+    last->in_queue.next = NULL;
+    give_batch(scheduler->free_blocks);
+    scheduler->free_blocks = kept;
+    scheduler->free_block_count -= BATCH;
+}
+
+struct esi_process *esi_table_next(uint64_t *index)
+{
+    for (uint64_t end = (uint64_t)table.chunks_used * CHUNK_BLOCKS; *index < end;) {
+        struct chunk *chunk = &table.chunks[*index / CHUNK_BLOCKS];
+        if (*index % CHUNK_BLOCKS == 0 && chunk->free_count == CHUNK_BLOCKS) {
+            *index += CHUNK_BLOCKS;
+            continue;
+        }
+        struct esi_process *p = block_at((*index)++);
+        if (atomic_load_explicit(&p->id, memory_order_relaxed))
+            return p;
+    }
+    return NULL;
+}

@@ -1,0 +1,363 @@
+/* worker.c - a thread's loop: pick a process, run it until it leaves its stack, do what it asks for. */
+#include "proc/worker.h"
+
+#include <errno.h>
+#include <string.h>
+#include "base/assert.h"
+#include "base/probe.h"
+#include "platform/clock.h"
+#include "proc/end.h"
+#include "proc/fault.h"
+#include "proc/hibernate.h"
+#include "proc/node.h"
+#include "proc/scheduler.h"
+
+#undef errno /* the real one: these functions never keep its address over a switch */
+#define errno (*__errno_location())
+
+static __thread struct esi_worker *this_worker __attribute__((tls_model("initial-exec")));
+
+__attribute__((noinline)) struct esi_worker *esi_worker_self(void)
+{
+    struct esi_worker *worker = this_worker;
+    __asm__ volatile("" : "+r"(worker)); /* nobody may believe that two calls give the same */
+    return worker;
+}
+
+/* errno's address through a call that no compiler can see through. */
+__attribute__((noinline)) int *es_errno(void)
+{
+    int *address = &errno;
+    __asm__ volatile("" : "+r"(address));
+    return address;
+}
+
+/* ------------------------------------------------------- into the runtime and out of it */
+
+/* The watchdog took this thread's scheduler away, or is about to, or the process counts as ended. */
+static __attribute__((noinline)) struct esi_process *enter_lost(struct esi_worker *w, struct esi_process *self)
+{
+    esi_lost_wait(w);
+    uint32_t lost = atomic_load_explicit(&w->lost, memory_order_acquire);
+    if (lost == ESI_LOST_STRANDED)
+        esi_worker_stay_stranded(w);
+    if (lost == ESI_LOST_SCHEDULER) {
+        atomic_store_explicit(&w->lost, ESI_LOST_NOT, memory_order_relaxed);
+        esi_switch_out(self, ESI_REQUEST_YIELD); /* goes on in a thread that holds a scheduler */
+    }
+    return self;
+}
+
+struct esi_process *esi_enter(void)
+{
+    struct esi_worker *w = this_worker;
+    if (!w)
+        return NULL;
+    struct esi_process *self = atomic_load_explicit(&w->current, memory_order_relaxed);
+    if (!self)
+        return NULL;
+    /* relaxed, with the light half of the barrier: either the watchdog sees us in the runtime, or we see that we are lost. */
+    atomic_store_explicit(&w->in_runtime, 1, memory_order_relaxed);
+    esi_asymmetric_light();
+    if (__builtin_expect(atomic_load_explicit(&w->lost, memory_order_relaxed) != ESI_LOST_NOT, 0))
+        return enter_lost(w, self);
+    return self;
+}
+
+void esi_leave(void)
+{
+    struct esi_worker *w = this_worker;
+    /* release: what we did is done before somebody may act on us as on user code. */
+    if (w)
+        atomic_store_explicit(&w->in_runtime, 0, memory_order_release);
+}
+
+__attribute__((noinline)) void esi_switch_out(struct esi_process *self, enum esi_request request)
+{
+    self->request = (uint8_t)request;
+    self->errno_value = *es_errno();
+    esi_fiber_switch(&self->fiber, &esi_worker_self()->fiber);
+    *es_errno() = self->errno_value;
+}
+
+static ES_NORETURN void switch_out_for_good(struct esi_process *self, enum esi_request request)
+{
+    self->request = (uint8_t)request;
+    esi_fiber_finish(&self->fiber, &esi_worker_self()->fiber);
+}
+
+void esi_wait(struct esi_process *self, uint64_t deadline_ns)
+{
+    if (esi_signals_take(self, self->budget > 0 ? self->budget : 1) && !self->is_doomed && !self->suspend_count) {
+        if (deadline_ns != ESI_NO_DEADLINE)
+            esi_timer_start(&self->timeout, deadline_ns);
+        esi_switch_out(self, ESI_REQUEST_PARK);
+        if (deadline_ns != ESI_NO_DEADLINE)
+            esi_timer_cancel(&self->timeout);
+    } else {
+        esi_switch_out(self, ESI_REQUEST_YIELD);
+    }
+}
+
+void esi_yield(struct esi_process *self)
+{
+    esi_switch_out(self, ESI_REQUEST_YIELD);
+}
+
+/* ------------------------------------------------------------------ a process's own loop */
+
+void esi_process_main(void *argument)
+{
+    struct esi_process *self = argument;
+    esi_leave();
+    ((void (*)(uint64_t))(void *)self->function)(self->argument);
+    if (esi_enter())
+        esi_process_doom(self, es_from_atom(es_am_normal));
+    esi_end_now(self);
+}
+
+/* One message to the handler of a process that waits without a stack. */
+static void react_once(struct esi_process *self)
+{
+    struct esi_message *message = ESI_CONTAINER_OF(esi_list_first(&self->mailbox.messages), struct esi_message, in_list);
+    es_term term = esi_hand_over(self, message);
+    es_next (*handler)(void *, es_term) = self->react;
+    void *state = self->react_state;
+    esi_leave();
+    es_next next = handler(state, term);
+    self = esi_enter();
+    esi_hand_done(self);
+    if (next == ES_STOP) {
+        esi_process_doom(self, es_from_atom(es_am_normal));
+        esi_end_now(self);
+    }
+}
+
+static void react_main(void *argument)
+{
+    struct esi_process *self = argument;
+    for (;;) {
+        if (!self->mailbox.count)
+            esi_signals_take(self, self->budget > 0 ? self->budget : 1);
+        if (self->is_doomed)
+            esi_end_now(self);
+        if (!self->mailbox.count || self->budget <= 0 || self->suspend_count)
+            switch_out_for_good(self, ESI_REQUEST_REACT);
+        self->budget--;
+        react_once(self);
+    }
+}
+
+ES_NORETURN void esi_react_from_here(struct esi_process *self)
+{
+    switch_out_for_good(self, ESI_REQUEST_REACT);
+}
+
+ES_NORETURN void esi_end_from_here(struct esi_process *self)
+{
+    switch_out_for_good(self, ESI_REQUEST_ENDED);
+}
+
+/* ------------------------------------------------------------------ the worker's loop */
+
+static void show(struct esi_process *p, es_state state)
+{
+    atomic_store_explicit(&p->state, state, memory_order_relaxed);
+    atomic_store_explicit(&p->shown_messages, p->mailbox.count, memory_order_relaxed);
+}
+
+static bool has_stack_or_opens_one(struct esi_worker *w, struct esi_process *p, void (*entry)(void *))
+{
+    if (p->fiber.stack)
+        return true;
+    size_t size = p->extra && p->extra->stack_size_bytes ? p->extra->stack_size_bytes : ESI_STACK_DEFAULT;
+    struct esi_stack *stack;
+    if (esi_stack_open(&w->scheduler->stacks, size, &stack) != ES_OK)
+        return false;
+    stack->owner = p;
+    esi_fiber_make(&p->fiber, stack, entry, p);
+    return true;
+}
+
+/* Its function, or its handler, or its end: what it stands before. False: it cannot run now. */
+static bool make_ready(struct esi_worker *w, struct esi_process *p)
+{
+    if (p->is_ending)
+        return true;
+    if (p->taken || (atomic_load_explicit(&p->flags, memory_order_relaxed) & ESI_FLAG_SIGNALS))
+        esi_signals_take(p, ESI_BUDGET);
+    if (p->is_doomed) {
+        if (!has_stack_or_opens_one(w, p, esi_end_main))
+            return false;
+        esi_fiber_restart(&p->fiber, esi_end_main, p);
+        return true;
+    }
+    if (p->suspend_count)
+        return false;
+    if (p->react && !p->fiber.stack) {
+        if (!p->mailbox.count && !p->taken)
+            esi_signals_take(p, p->budget);
+        if (p->is_doomed)
+            return make_ready(w, p);
+        return p->mailbox.count && has_stack_or_opens_one(w, p, react_main);
+    }
+    return has_stack_or_opens_one(w, p, esi_process_main);
+}
+
+/* Puts the process to sleep. False: something came meanwhile, it goes on. After true it may run elsewhere already. */
+static bool park(struct esi_process *p)
+{
+    atomic_fetch_and_explicit(&p->flags, ~(uint32_t)ESI_FLAG_WOKEN, memory_order_relaxed);
+    if (!esi_inbox_park(&p->inbox))
+        return false;
+    /* seq_cst: pairs with esi_wake() and esi_signal_send(), which set a flag first resp. after and then look at the inbox. */
+    if (!(atomic_load_explicit(&p->flags, memory_order_seq_cst) & (ESI_FLAG_WOKEN | ESI_FLAG_SIGNALS)))
+        return true;
+    return !esi_inbox_wake(&p->inbox); /* somebody else woke it and queued it: theirs */
+}
+
+static void go_to_sleep(struct esi_worker *w, struct esi_process *p)
+{
+    show(p, p->suspend_count ? ES_STATE_SUSPENDED : ES_STATE_WAITING);
+    atomic_store_explicit(&w->current, NULL, memory_order_relaxed);
+    esi_probe(PARK, p->id, 0, 0);
+    if (!park(p))
+        esi_make_runnable(p, true);
+}
+
+static void give_stack_back(struct esi_worker *w, struct esi_process *p)
+{
+    struct esi_stack *stack = p->fiber.stack;
+    p->fiber.stack = NULL;
+    esi_stack_close(w->scheduler ? &w->scheduler->stacks : NULL, &stack);
+}
+
+/* Does what the process asked for when it left its stack. */
+static void serve(struct esi_worker *w, struct esi_process *p)
+{
+    switch (p->request) {
+    case ESI_REQUEST_YIELD:
+        show(p, ES_STATE_RUNNABLE);
+        atomic_store_explicit(&w->current, NULL, memory_order_relaxed);
+        esi_make_runnable(p, false);
+        break;
+    case ESI_REQUEST_PARK:
+        go_to_sleep(w, p);
+        break;
+    case ESI_REQUEST_HIBERNATE:
+        esi_hibernate_stack(p);
+        go_to_sleep(w, p);
+        break;
+    case ESI_REQUEST_REACT:
+        give_stack_back(w, p);
+        if (p->mailbox.count && !p->suspend_count) {
+            atomic_store_explicit(&w->current, NULL, memory_order_relaxed);
+            esi_make_runnable(p, false);
+        } else {
+            go_to_sleep(w, p);
+        }
+        break;
+    case ESI_REQUEST_ENDED:
+        give_stack_back(w, p);
+        atomic_store_explicit(&w->current, NULL, memory_order_relaxed);
+        esi_process_gone(p);
+        break;
+    default:
+        esi_assert(p->request == ESI_REQUEST_NONE);
+    }
+}
+
+/* It stands before its function and cannot run: suspended, nothing to react to, or no memory for a stack. */
+static void cannot_run(struct esi_worker *w, struct esi_process *p)
+{
+    if (p->suspend_count || p->react) {
+        go_to_sleep(w, p);
+        return;
+    }
+    esi_process_doom(p, es_from_atom(es_am_system_limit));
+    esi_end_without_stack(p);
+    atomic_store_explicit(&w->current, NULL, memory_order_relaxed);
+    esi_process_gone(p);
+}
+
+static void run(struct esi_worker *w, struct esi_process *p)
+{
+    /* relaxed: the watchdog reads both as hints and decides under barriers. */
+    atomic_store_explicit(&w->current, p, memory_order_relaxed);
+    atomic_store_explicit(&w->slice, w->slice + 1, memory_order_relaxed);
+    show(p, ES_STATE_RUNNING);
+    int32_t budget = p->budget;
+    if (esi_node.is_sim)
+        esi_trace_mix((p->id & 0xfffffff) << 8 | p->request);
+    esi_probe(SCHEDULE, p->id, w->index, 0);
+    if (!make_ready(w, p)) {
+        cannot_run(w, p);
+        return;
+    }
+    if (p->extra && p->extra->hibernated)
+        esi_hibernate_restore(p);
+    esi_fiber_switch(&w->fiber, &p->fiber);
+    if (w->scheduler)
+        w->scheduler->slice_budget = p->budget;
+    int32_t used = budget - p->budget;
+    atomic_store_explicit(&p->reductions, p->reductions + (used > 0 ? used : 1), memory_order_relaxed);
+    serve(w, p);
+}
+
+/* Here after siglongjmp: the process that ran was interrupted by a fault or a kill. Its stack is to be used from the top. */
+static void landed(struct esi_worker *w)
+{
+    struct esi_process *p = atomic_load_explicit(&w->current, memory_order_relaxed);
+    esi_fiber_after_longjmp(&w->fiber);
+    esi_fault_landed(w, p);
+    if (p->is_ending) { /* in a destructor: the end goes on behind it */
+        esi_fiber_restart(&p->fiber, esi_end_main, p);
+        p->request = ESI_REQUEST_YIELD;
+    }
+    esi_lost_wait(w);
+    uint32_t lost = atomic_load_explicit(&w->lost, memory_order_acquire);
+    if (lost == ESI_LOST_STRANDED)
+        esi_worker_stay_stranded(w);
+    atomic_store_explicit(&w->lost, ESI_LOST_NOT, memory_order_relaxed);
+    atomic_store_explicit(&w->current, NULL, memory_order_relaxed);
+    esi_make_runnable(p, w->scheduler != NULL);
+}
+
+static void loop(struct esi_worker *w)
+{
+    int looks = 0;
+    while (atomic_load_explicit(&esi_node.state, memory_order_acquire) != ESI_NODE_STOPPED) {
+        if (!w->scheduler) {
+            esi_worker_wait_among_spares(w);
+            continue;
+        }
+        struct esi_process *p = esi_scheduler_pick(w);
+        if (p) {
+            looks = 0;
+            run(w, p);
+        } else if (++looks > 2) {
+            esi_scheduler_sleep(w);
+            looks = 0;
+        }
+    }
+}
+
+void esi_worker_main(void *argument)
+{
+    struct esi_worker *w = argument;
+    this_worker = w;
+    w->tid = esi_thread_id();
+    atomic_store_explicit(&w->in_runtime, 1, memory_order_relaxed);
+    esi_fiber_init_thread(&w->fiber);
+    if (sigsetjmp(w->jump, 1))
+        landed(esi_worker_self());
+    w = esi_worker_self();
+    w->jump_is_set = true;
+    loop(w);
+    if (w->scheduler) {
+        esi_table_flush_own(w);
+        esi_stack_cache_fini(&w->scheduler->stacks);
+        esi_stack_cache_init(&w->scheduler->stacks);
+    }
+    this_worker = NULL;
+}
