@@ -94,15 +94,6 @@ void esi_fiber_finish(struct esi_fiber *from, struct esi_fiber *to)
     esi_panic(__FILE__, __LINE__, "a fiber that has finished went on");
 }
 
-void esi_fiber_before_longjmp(struct esi_fiber *thread)
-{
-    (void)thread;
-#if ESI_TSAN
-    /* siglongjmp looks for the jump buffer among those of the fiber that runs. */
-    __tsan_switch_to_fiber(thread->tsan_fiber, 0);
-#endif
-}
-
 void esi_fiber_after_longjmp(struct esi_fiber *thread)
 {
     (void)thread;

@@ -55,7 +55,15 @@ void esi_fiber_abandon(struct esi_fiber *fiber);
 
 /* In a signal handler on the alternate stack, which interrupted a fiber of this thread: the next thing will
  * be a siglongjmp to the thread's own stack, for which `thread` stands. Async-signal-safe. */
-void esi_fiber_before_longjmp(struct esi_fiber *thread);
+static inline __attribute__((always_inline)) void esi_fiber_before_longjmp(struct esi_fiber *thread)
+{
+    (void)thread;
+#if ESI_TSAN
+    /* siglongjmp looks for the jump buffer among those of the fiber that runs. Inline, because a function of its
+     * own would be entered in the one fiber and left in the other. */
+    __tsan_switch_to_fiber(thread->tsan_fiber, 0);
+#endif
+}
 
 /* After that siglongjmp, the first thing on the thread's own stack. The fiber that was left cannot be
  * switched to before esi_fiber_restart(). */

@@ -264,8 +264,9 @@ static void on_fault(int signal, siginfo_t *info, void *context)
 
 static __attribute__((noinline)) int dig(volatile int *depth)
 {
-    volatile char hole[512];
+    char hole[512];
     hole[0] = (char)++*depth;
+    __asm__ volatile("" : : "r"(hole) : "memory"); /* all of it is needed */
     return *depth < 1000000 ? dig(depth) + hole[0] : 0;
 }
 
@@ -286,7 +287,7 @@ static __attribute__((noinline)) void run_into_fault(void)
     esi_fiber_after_longjmp(&self);
 }
 
-static void *volatile nowhere;
+static void *volatile nowhere = (void *)8;
 
 static void fault_elsewhere(void *argument)
 {
