@@ -4,10 +4,16 @@ set -eu
 cd "$(dirname "$0")/.."
 prefix=${PREFIX:-/usr/local}
 scripts/setup.sh build
+# Where libraries live on a Debian system. Meson asks dpkg-architecture, which a small system does not have, and
+# would then choose lib64, where neither the loader nor CMake looks.
+set -- --prefix "$prefix"
+if [ -f /etc/debian_version ] && [ -n "$(cc -print-multiarch 2>/dev/null)" ]; then
+    set -- "$@" --libdir "lib/$(cc -print-multiarch)"
+fi
 if [ -f build/release/build.ninja ]; then
-    meson configure build/release --prefix "$prefix"
+    meson configure build/release "$@"
 else
-    meson setup build/release --prefix "$prefix" --buildtype release -Dtests=disabled -Dhouse=disabled \
+    meson setup build/release "$@" --buildtype release -Dtests=disabled -Dhouse=disabled \
         -Dexamples=disabled >/dev/null
 fi
 ninja -C build/release

@@ -30,6 +30,13 @@ if setarch -R true 2>/dev/null; then
     plain_addresses=(setarch -R)
 fi
 
+# Where libraries live on a Debian system. Meson asks dpkg-architecture, which a small system does not have, and
+# would then choose lib64, where neither the loader nor CMake looks.
+library_folder=()
+if [ -f /etc/debian_version ] && [ -n "$(gcc -print-multiarch)" ]; then
+    library_folder=(-Dlibdir="lib/$(gcc -print-multiarch)")
+fi
+
 configure() { # BUILD OPTION...
     local build=$1
     shift
@@ -46,7 +53,7 @@ run() { # BUILD
     local build=$1 compiler label options=(-Drounds="$rounds" -Dhouse=disabled) select=() targets=() wrap=()
     compiler=gcc
     case $build in
-        gcc) options=(-Drounds="$rounds" -Dtests=enabled -Dhouse=enabled) ;;
+        gcc) options=("${library_folder[@]}" -Drounds="$rounds" -Dtests=enabled -Dhouse=enabled) ;;
         clang) compiler=clang; options+=(-Dtests=enabled) ;;
         asan) options+=(-Dtests=enabled -Dexamples=disabled '-Db_sanitize=address,undefined' -Db_lundef=false) ;;
         tsan)
