@@ -1,7 +1,7 @@
 /* smoke.c - the library links, answers, and is the version its header says.
  *
  * Needs no test framework, so that the minimal build can run it. */
-#include <engset.h>
+#include <engset/base.h>
 #include <stdio.h>
 #include <string.h>
 
