@@ -1,0 +1,111 @@
+/* exit_signal.c - es_send_exit(), and how an exit reason gets into a mailbox. */
+#include "link/exit_signal.h"
+
+#include "link/reason.h"
+
+enum { SETTLE_AT_ONCE = 256 };
+
+static es_term sender_term(uint64_t from)
+{
+    return from ? esi_from_local_pid(from) : es_from_atom(es_am_undefined);
+}
+
+es_term esi_exit_reason(const struct esi_message *signal)
+{
+    return es_is_none(signal->term) ? esi_exit_note(signal)->reason : es_tuple_get(signal->term, 2);
+}
+
+es_err esi_exit_new(uint64_t from, es_term reason, struct esi_message **out)
+{
+    es_term message = es_lend(ES_TUPLE(es_am_EXIT, sender_term(from), reason));
+    es_err error = esi_message_copy_behind(sizeof(struct esi_exit_note), message, out);
+    if (error == ES_OK)
+        *esi_exit_note(*out) = (struct esi_exit_note){from, es_none()};
+    return error;
+}
+
+void esi_exit_to_mailbox(struct esi_process *self, struct esi_message *signal)
+{
+    if (es_is_none(signal->term)) {
+        const struct esi_exit_note *note = esi_exit_note(signal);
+        struct esi_message *message;
+        es_err error = esi_exit_new(note->from, note->reason, &message);
+        esi_message_free(signal);
+        if (error != ES_OK) {
+            esi_process_doom(self, es_from_atom(es_am_system_limit));
+            return;
+        }
+        signal = message;
+        signal->to = self->id;
+    }
+    signal->kind = NULL;
+    esi_deliver(self, signal);
+}
+
+void esi_settle(struct esi_process *self)
+{
+    while (!self->is_doomed && !esi_signals_take(self, SETTLE_AT_ONCE)) {
+    }
+    if (self->is_doomed)
+        esi_end_now(self);
+}
+
+/* ------------------------------------------------------------ the signal EXIT */
+
+static enum esi_exit_effect effect_of(struct esi_process *self, const struct esi_message *signal)
+{
+    bool is_from_self = esi_exit_note(signal)->from == atomic_load_explicit(&self->id, memory_order_relaxed);
+    return esi_exit_effect_sent(esi_exit_reason(signal), is_from_self, esi_traps(self));
+}
+
+static void exit_arrives(struct esi_process *self, struct esi_message *signal)
+{
+    es_term reason = esi_exit_reason(signal);
+    switch (effect_of(self, signal)) {
+    case ESI_EXIT_IS_MESSAGE:
+        esi_exit_to_mailbox(self, signal);
+        return;
+    case ESI_EXIT_ENDS:
+        esi_process_doom(self, es_is(reason, es_am_kill) ? es_from_atom(es_am_killed) : reason);
+        break;
+    case ESI_EXIT_IGNORED:
+        break;
+    }
+    esi_message_free(signal);
+}
+
+static bool exit_must_end(struct esi_process *self, const struct esi_message *signal)
+{
+    return effect_of(self, signal) == ESI_EXIT_ENDS;
+}
+
+static const struct esi_signal_kind exit_kind = {
+    .name = "exit", .arrive = exit_arrives, .must_end = exit_must_end};
+
+static es_err send_exit(struct esi_process *self, es_pid to, es_term reason)
+{
+    struct esi_message *signal;
+    es_err error = esi_exit_new(self ? self->id : 0, reason, &signal);
+    if (error != ES_OK)
+        return error;
+    signal->kind = &exit_kind;
+    esi_signal_send(to.id, signal);
+    return ES_OK;
+}
+
+es_err esi_send_exit(es_pid to, es_term reason)
+{
+    struct esi_process *self = esi_enter();
+    es_err error = ES_EINVAL;
+    if (!es_pid_is_none(to))
+        error = to.node ? ES_OK : send_exit(self, to, reason);
+    if (!self)
+        return error;
+    if (error == ES_EINVAL)
+        esi_badarg(self, "send_exit");
+    if (!to.node && to.id == self->id)
+        esi_settle(self);
+    esi_charge(self, 1);
+    esi_leave();
+    return error;
+}
