@@ -39,6 +39,12 @@ static inline bool is_pointer(uint64_t word)
     return (esi_tag(word) == ESI_TAG_BOX || esi_tag(word) == ESI_TAG_CONS) && word != 0;
 }
 
+/* A float that Erlang does not have: infinite, or NaN. All ones in the exponent. */
+static inline bool is_infinite(const uint64_t *box)
+{
+    return esi_header_kind(box[0]) == ESI_FLOAT && (box[1] >> 52 & 0x7ff) == 0x7ff;
+}
+
 es_err esi_term_measure(es_term term, size_t *words)
 {
     struct esi_work work;
@@ -63,6 +69,10 @@ es_err esi_term_measure(es_term term, size_t *words)
             sum += 2;
         } else {
             const uint64_t *box = esi_box(word);
+            if (is_infinite(box)) {
+                err = ES_EINVAL;
+                break;
+            }
             next = box + 1;
             left = esi_box_terms(box[0]);
             sum += box_words(box);

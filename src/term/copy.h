@@ -57,7 +57,7 @@ static inline uint64_t esi_box_terms(uint64_t header)
 
 /* Counts the words that a copy of `term` takes, each part as often as it is referred to; 0 for what is in the
  * word itself. Long binaries that are lent to a literal count as shared ones.
- *   ES_EINVAL  a binder, ES_ANY or no term is in it: see esi_term_find_invalid()
+ *   ES_EINVAL  a binder, ES_ANY, no term, an infinite number or a NaN is in it: see esi_term_find_invalid()
  *   ES_ENOMEM  no memory for the work list of a deep term */
 ES_CHECKED es_err esi_term_measure(es_term term, size_t *words);
 
