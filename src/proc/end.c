@@ -8,10 +8,14 @@
  *   6  messages that waited are freed, signals among them answered, in steps so that nobody else waits */
 #include "proc/end.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include "base/probe.h"
 #include "proc/node.h"
 #include "proc/report.h"
 #include "proc/worker.h"
+#include "term/copy.h"
 
 void esi_process_doom(struct esi_process *self, es_term reason)
 {

@@ -116,12 +116,21 @@ static void index_compact(struct esi_mailbox *mailbox)
     index->dead = index->first = 0;
 }
 
-static void index_forget(struct esi_mailbox *mailbox, struct esi_message *message, uint64_t slot)
+/* The slot of `message`, which may be `hint`. */
+static uint64_t index_find(const struct esi_mailbox_index *index, const struct esi_message *message, uint64_t hint)
+{
+    if (hint < index->used && index->messages[hint] == message && index->tags[hint])
+        return hint;
+    uint64_t slot = index->first;
+    while (index->messages[slot] != message || !index->tags[slot])
+        slot++;
+    return slot;
+}
+
+static void index_forget(struct esi_mailbox *mailbox, struct esi_message *message, uint64_t hint)
 {
     struct esi_mailbox_index *index = mailbox->index;
-    if (slot >= index->used || index->messages[slot] != message || !index->tags[slot])
-        for (slot = index->first; index->messages[slot] != message || !index->tags[slot];)
-            slot++;
+    uint64_t slot = index_find(index, message, hint);
     index->tags[slot] = 0;
     index->dead++;
     while (index->first < index->used && !index->tags[index->first])
@@ -138,6 +147,18 @@ void esi_mailbox_remove(struct esi_mailbox *mailbox, struct esi_message *message
     mailbox->count--;
     if (mailbox->index)
         index_forget(mailbox, message, slot);
+}
+
+void esi_mailbox_replace(struct esi_mailbox *mailbox, struct esi_message *message, struct esi_message *by, uint64_t slot)
+{
+    struct esi_list *before = message->in_list.prev;
+    esi_list_remove(&message->in_list);
+    esi_list_push_front(before, &by->in_list);
+    if (!mailbox->index)
+        return;
+    slot = index_find(mailbox->index, message, slot);
+    mailbox->index->messages[slot] = by;
+    mailbox->index->tags[slot] = by->tag;
 }
 
 void esi_mailbox_mark(struct esi_mailbox *mailbox, uint64_t reference)

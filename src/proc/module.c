@@ -43,6 +43,7 @@ static int mark_count;
 static char promises[PROMISES_MAX][64];
 static int promise_count;
 static uintptr_t libc_address; /* somewhere in libc */
+static _Atomic unsigned generation;
 static struct table *_Atomic current;
 
 /* The loader's lock is held while constructors run, which then come here: so nothing below asks the loader for that lock
@@ -279,6 +280,8 @@ void esi_module_unmark(const void *address)
     for (int i = 0; i < mark_count; i++) {
         if (marks[i].base == base) {
             marks[i] = marks[--mark_count];
+            /* relaxed: who asks later with the new module's addresses has seen it loaded. */
+            atomic_fetch_add_explicit(&generation, 1, memory_order_relaxed);
             if (is_started())
                 publish();
             break;
@@ -357,6 +360,11 @@ es_err es_contain(const char *soname)
         err = ES_ENOMEM;
     give_lock(before);
     return err;
+}
+
+unsigned esi_modules_generation(void)
+{
+    return atomic_load_explicit(&generation, memory_order_relaxed);
 }
 
 const struct esi_module *esi_module_of(uintptr_t address)

@@ -41,6 +41,9 @@ void esi_modules_stop(void);
 /* Makes the table anew, when it was started: after a dlopen() or dlclose(). Without memory the old one stays. Any thread. */
 void esi_modules_refresh(void);
 
+/* Grows when a module's addresses may have changed hands: what was remembered by address is void. Any thread. */
+unsigned esi_modules_generation(void);
+
 /* In whose code `address` lies; NULL: in nobody's. Async-signal-safe. */
 const struct esi_module *esi_module_of(uintptr_t address);
 

@@ -202,7 +202,13 @@ es_err esi_fail(struct esi_process *self, es_err error, const char *format, ...)
 /* Delivers a message to `self`'s own mailbox. On behalf of `self`. */
 void esi_deliver(struct esi_process *self, struct esi_message *message);
 
-/* A fresh local reference, of `self` (may be NULL). */
+/* A number that the node never gave before. Any thread. */
+uint64_t esi_reference_next(void);
+
+/* `time_ms` from now as an absolute time; saturates. */
+uint64_t esi_deadline_in_ms(int64_t time_ms);
+
+/* A fresh local reference, of `self` (may be NULL); marks its mailbox: what is there is older. */
 es_ref esi_ref_new(struct esi_process *self);
 
 /* ------------------------------------------------------------ plugs for the rooms above (plug.c) */
@@ -220,6 +226,8 @@ struct esi_plug {
     void (*descriptor_ready)(void *tag, uint32_t ready);
     /* `self` ends and has ESI_FLAG_KNOWN; its inbox is closed, its bonds are not told yet. */
     void (*ending)(struct esi_process *self);
+    /* The node goes down: no process exists any more, the schedulers' wheels still stand. What is left in tables goes. */
+    void (*node_down)(void);
 };
 extern struct esi_plug esi_plug;
 

@@ -11,6 +11,7 @@
 #include "platform/clock.h"
 #include "platform/platform.h"
 #include "platform/poller.h"
+#include "proc/node.h"
 
 enum { ROUSE_LENGTH = 16, ROUSE_PICKS = 6, SLICES_A_LOOK = 32, LOW_EVERY = 8, SPIN_LOOKS = 40 };
 
@@ -22,16 +23,14 @@ void esi_scheduler_init(struct esi_scheduler *s, int index, uint64_t seed)
         esi_list_init(&s->runq.of[i]);
     esi_pool_cache_init(&s->pool, &esi_node.pool);
     esi_stack_cache_init(&s->stacks);
-    esi_random_init(&s->random, seed + (uint64_t)index);
+    esi_random_seed(&s->random, seed + (uint64_t)index);
     pthread_spin_init(&s->wheel_lock, PTHREAD_PROCESS_PRIVATE);
     esi_wheel_init(&s->wheel, esi_clock_now_ns());
     atomic_store(&s->wheel_next_ns, UINT64_MAX);
-    pthread_mutex_init(&s->handover, NULL);
 }
 
 void esi_scheduler_fini(struct esi_scheduler *s)
 {
-    pthread_mutex_destroy(&s->handover);
     pthread_spin_destroy(&s->wheel_lock);
     pthread_spin_destroy(&s->runq.lock);
     esi_stack_cache_fini(&s->stacks);

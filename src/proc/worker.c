@@ -327,6 +327,8 @@ static void loop(struct esi_worker *w)
 {
     int looks = 0;
     while (atomic_load_explicit(&esi_node.state, memory_order_acquire) != ESI_NODE_STOPPED) {
+        if (w->scheduler && __builtin_expect(atomic_load_explicit(&esi_node.wanted, memory_order_relaxed) != 0, 0))
+            esi_worker_lend_to_wanting(w);
         if (!w->scheduler) {
             esi_worker_wait_among_spares(w);
             continue;
@@ -337,6 +339,7 @@ static void loop(struct esi_worker *w)
             run(w, p);
         } else if (++looks > 2) {
             esi_scheduler_sleep(w);
+            esi_watchdog_rouse();
             looks = 0;
         }
     }

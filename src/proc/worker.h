@@ -43,7 +43,6 @@ struct esi_scheduler {
     _Atomic(struct esi_worker *) holder;         /* NULL: between two */
     _Atomic(uint32_t) ticked;                    /* the watchdog asks it to look at clock and poller */
     _Atomic(uint32_t) is_idle;                   /* its holder sleeps */
-    pthread_mutex_t handover;                    /* held while the watchdog takes it, or the worker finds out */
 };
 
 enum esi_lost { ESI_LOST_NOT, ESI_LOST_SCHEDULER, ESI_LOST_STRANDED };
@@ -61,6 +60,9 @@ struct esi_worker {
     _Atomic(uint32_t) kill_tried;                /* the signal handler ran and could not leave: for the watchdog */
     _Atomic(uintptr_t) interrupted_at;           /* where the handler found user code, for warnings */
     _Atomic(uint32_t) want_place;                /* the watchdog asks the handler for the place only */
+    pthread_mutex_t handover;                    /* held while the watchdog decides about `lost`; the node's lock is taken under it */
+    struct esi_scheduler *lent;                  /* what a spare is to hold from now on; guarded by the node's lock */
+    bool never_comes_back;
     struct esi_fault *fault;                     /* what the handler leaves for the report; see containment */
     sigjmp_buf jump;                             /* to its loop, from a fault or a kill */
     bool jump_is_set;
@@ -74,6 +76,7 @@ struct esi_worker {
     /* the watchdog's own notes */
     uint32_t seen_slice;
     uint64_t seen_since_ns, kill_since_ns;
+    bool is_reported;
 };
 
 /* The calling worker, or NULL in a thread that is none. A function that calls it may not keep the result over a wait. */
@@ -88,6 +91,7 @@ struct esi_node {
     struct esi_list spares;
     struct esi_pool pool;
     struct esi_poller *poller;
+    _Atomic(uint32_t) wanted;                    /* workers without a scheduler may have pinned processes to run */
     _Atomic(int32_t) polled;                     /* descriptors that somebody waits for */
     _Atomic(uint32_t) polling;                   /* a worker sleeps in the poller: 1 + its scheduler */
     _Atomic(uint32_t) state;                     /* enum esi_node_state */

@@ -1,0 +1,408 @@
+/* call.c - one signal out: message, monitor and reply alias at once; one signal back: the reply, which disarms all three.
+ *
+ * The server's half of the monitor is a bond under the call's reference. Who answers takes its own bond away itself, so that the usual
+ * call is two blocks and no more. If somebody else answered, or the time is over, the caller tells the server to forget the call. */
+#include "proc/call.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "base/assert.h"
+#include "base/alloc.h"
+#include "platform/clock.h"
+#include "platform/park.h"
+#include "proc/node.h"
+#include "proc/worker.h"
+
+/* ---- the answer ---- */
+
+enum { ANSWER_REPLY, ANSWER_DOWN };
+struct answer {
+    uint64_t reference, from;
+    uint64_t kind; /* ANSWER_* */
+};
+
+static void answer_arrive(struct esi_process *self, struct esi_message *block);
+static const struct esi_signal_kind answer_kind = {"answer", answer_arrive, NULL, NULL};
+
+/* Not for the call under way: late, or for a reference that the process made an alias by itself. */
+static void answer_elsewhere(struct esi_process *self, struct esi_message *block)
+{
+    const struct answer *answer = (const struct answer *)block->words;
+    struct esi_message *message;
+    if (answer->kind == ANSWER_REPLY && esi_plug.alias_admits && esi_plug.alias_admits(self, answer->reference)) {
+        es_ref ref = {.id = answer->reference, .pid = self->id};
+        if (esi_message_copy(es_lend(ES_TUPLE(ES_CONS(es_am_alias, ref), block->term)), &message) == ES_OK) {
+            message->to = self->id;
+            esi_deliver(self, message);
+        }
+    }
+    esi_message_free(block);
+}
+
+static void answer_arrive(struct esi_process *self, struct esi_message *block)
+{
+    const struct answer *answer = (const struct answer *)block->words;
+    struct esi_call *call = self->call;
+    if (!call || call->is_answered || call->reference != answer->reference) {
+        answer_elsewhere(self, block);
+        return;
+    }
+    call->is_answered = true;
+    call->is_down = answer->kind == ANSWER_DOWN;
+    call->is_from_server = call->server == answer->from;
+    call->answer = block->term;
+    call->block = block;
+    /* Until the call has it in hand it hangs on the process, as everything does that a kill would lose. */
+    block->state = ESI_BLOCK_OWNED;
+    self->memory_bytes += (int64_t)block->size_bytes;
+    esi_list_push_back(&self->memory, &block->in_list);
+}
+
+static es_err send_answer(uint64_t asker, uint64_t reference, uint64_t from, int kind, es_term term)
+{
+    struct esi_message *block;
+    es_err error = esi_message_copy_behind(sizeof(struct answer), term, &block);
+    if (error != ES_OK)
+        return error;
+    *(struct answer *)block->words = (struct answer){reference, from, (uint64_t)kind};
+    block->kind = &answer_kind;
+    if (!esi_signal_push(asker, block))
+        esi_message_free(block);
+    return ES_OK;
+}
+
+void esi_answer(uint64_t asker, uint64_t reference, es_term answer)
+{
+    send_answer(asker, reference, 0, ANSWER_REPLY, answer);
+}
+
+/* ---- the server's half ---- */
+
+struct caller_bond {
+    struct esi_bond bond;
+    uint64_t caller;
+};
+
+static void caller_ended(struct esi_process *self, struct esi_bond *bond, es_term reason)
+{
+    struct caller_bond *caller = (struct caller_bond *)bond;
+    send_answer(caller->caller, bond->node.key.b, self->id, ANSWER_DOWN, reason);
+    esi_bond_free(caller, sizeof *caller);
+}
+
+static const struct esi_bond_kind caller_kind = {"caller", ESI_BOND_CALLER, caller_ended};
+
+/* words: caller, reference; the message behind. */
+static void call_arrive(struct esi_process *self, struct esi_message *block)
+{
+    struct caller_bond *bond = esi_bond_new(sizeof *bond);
+    if (!bond) {
+        send_answer(block->words[0], block->words[1], self->id, ANSWER_DOWN, es_from_atom(es_am_system_limit));
+        esi_message_free(block);
+        return;
+    }
+    bond->caller = block->words[0];
+    esi_bond_insert(self, &bond->bond, &caller_kind, block->words[1]);
+    block->kind = NULL;
+    esi_deliver(self, block);
+}
+
+static void call_nobody(struct esi_message *block)
+{
+    send_answer(block->words[0], block->words[1], block->to, ANSWER_DOWN, es_from_atom(es_am_noproc));
+    esi_message_free(block);
+}
+
+static const struct esi_signal_kind call_kind = {"call", call_arrive, call_nobody, NULL};
+
+static bool forget(struct esi_process *self, uint64_t reference)
+{
+    struct esi_bond *bond = esi_bond_find(self, ESI_BOND_CALLER, reference);
+    if (!bond)
+        return false;
+    esi_bond_remove(self, bond);
+    esi_bond_free(bond, sizeof(struct caller_bond));
+    return true;
+}
+
+/* words: reference. */
+static void forget_arrive(struct esi_process *self, struct esi_message *block)
+{
+    forget(self, block->words[0]);
+    esi_message_free(block);
+}
+
+static const struct esi_signal_kind forget_kind = {"forget_call", forget_arrive, NULL, NULL};
+
+static void tell_to_forget(uint64_t server, uint64_t reference)
+{
+    struct esi_message *block = esi_message_new(sizeof(uint64_t));
+    if (!block)
+        return; /* the bond stays until the server ends; a late answer is thrown away all the same */
+    block->kind = &forget_kind;
+    block->words[0] = reference;
+    if (!esi_signal_push(server, block))
+        esi_message_free(block);
+}
+
+/* ---- the caller's half ---- */
+
+/* The id of the process that `to` names, or 0. */
+static uint64_t resolve(es_term to)
+{
+    es_pid pid;
+    es_atom name;
+    if (es_get_pid(to, &pid))
+        return pid.node ? 0 : pid.id;
+    if (es_get_atom(to, &name))
+        return esi_plug.whereis ? esi_plug.whereis(name) : 0;
+    return 0;
+}
+
+static void wait_for_answer(struct esi_process *self, struct esi_call *call, uint64_t deadline_ns)
+{
+    while (!call->is_answered) {
+        /* The answer may lie among what was taken already, or in the inbox. */
+        while (!esi_signals_take(self, self->budget > 0 ? self->budget : 1) && !self->is_doomed && !call->is_answered)
+            esi_charge(self, 0);
+        if (self->is_doomed)
+            break;
+        if (call->is_answered || (deadline_ns != ESI_NO_DEADLINE && esi_clock_now_ns() >= deadline_ns))
+            break;
+        esi_wait(self, deadline_ns);
+    }
+    self->call = NULL;
+    if (self->is_doomed)
+        esi_end_now(self);
+}
+
+static void release_answer(struct esi_process *self, struct esi_call *call)
+{
+    if (!call->block)
+        return;
+    esi_list_remove(&call->block->in_list);
+    self->memory_bytes -= (int64_t)call->block->size_bytes;
+    esi_message_free(call->block);
+}
+
+es_err esi_ask(struct esi_process *self, uint64_t to, struct esi_message *request, es_term *answer)
+{
+    struct esi_call call = {.reference = esi_reference_next(), .server = to};
+    request->words[0] = self->id;
+    request->words[1] = call.reference;
+    self->call = &call;
+    esi_signal_send(to, request);
+    wait_for_answer(self, &call, ESI_NO_DEADLINE);
+    *answer = call.answer;
+    release_answer(self, &call);
+    return ES_OK;
+}
+
+static es_err send_call(struct esi_process *self, struct esi_call *call, es_term request)
+{
+    es_pid me = {.id = self->id};
+    es_ref ref = {.id = call->reference, .pid = self->id};
+    struct esi_message *block;
+    es_err error = esi_message_copy_behind(2 * sizeof(uint64_t),
+                                           es_lend(ES_TUPLE(es_am_gen_call, ES_TUPLE(me, ES_CONS(es_am_alias, ref)), request)), &block);
+    if (error != ES_OK)
+        return error;
+    block->kind = &call_kind;
+    block->words[0] = self->id;
+    block->words[1] = call->reference;
+    block->to = call->server;
+    if (!esi_signal_push(call->server, block))
+        call_nobody(block);
+    return ES_OK;
+}
+
+/* ES_OK with the answer, ES_ECLOSED with the reason, both in call->block; or ES_ETIMEOUT, ES_ENOMEM, ES_EINVAL. */
+static es_err call_and_wait(struct esi_process *self, struct esi_call *call, es_term to, es_term request, int64_t timeout_ms)
+{
+    call->server = resolve(to);
+    call->reference = esi_reference_next();
+    if (!call->server) {
+        call->answer = es_from_atom(es_am_noproc);
+        return ES_ECLOSED;
+    }
+    if (call->server == self->id) {
+        call->answer = es_from_atom(es_am_calling_self);
+        return ES_ECLOSED;
+    }
+    uint64_t deadline_ns = timeout_ms == ES_INFINITY ? ESI_NO_DEADLINE : esi_deadline_in_ms(timeout_ms);
+    self->call = call;
+    es_err error = send_call(self, call, request);
+    if (error != ES_OK) {
+        self->call = NULL;
+        return error;
+    }
+    wait_for_answer(self, call, deadline_ns);
+    if (!call->is_answered || (!call->is_down && !call->is_from_server))
+        tell_to_forget(call->server, call->reference);
+    if (!call->is_answered)
+        return ES_ETIMEOUT;
+    return call->is_down ? ES_ECLOSED : ES_OK;
+}
+
+static void check_timeout(struct esi_process *self, int64_t timeout_ms)
+{
+    if (timeout_ms < 0 && timeout_ms != ES_INFINITY)
+        esi_badarg(self, "call");
+}
+
+es_term esi_call(es_term to, es_term request, int64_t timeout_ms)
+{
+    struct esi_process *self = esi_enter();
+    if (!self)
+        return es_none();
+    check_timeout(self, timeout_ms);
+    struct esi_call call = {0};
+    es_err error = call_and_wait(self, &call, to, request, timeout_ms);
+    switch (error) {
+    case ES_OK:
+        break;
+    case ES_ECLOSED:
+        esi_end_with(self, call.answer);
+    case ES_ETIMEOUT:
+        esi_end_with(self, es_from_atom(es_am_timeout));
+    case ES_EINVAL:
+        esi_badarg(self, "call");
+    default:
+        esi_end_with(self, es_from_atom(es_am_system_limit));
+    }
+    esi_charge(self, 4);
+    esi_leave();
+    return call.answer;
+}
+
+/* A thread that is no process asks through a process of its own. */
+struct foreign_call {
+    es_term to, request;
+    int64_t timeout_ms;
+    es_err error;
+    es_term answer;
+    struct esi_park park;
+};
+
+
+static void foreign_call_main(void *argument)
+{
+    struct foreign_call *foreign = argument;
+    es_term answer = es_none();
+    foreign->error = esi_try_call(foreign->to, foreign->request, foreign->timeout_ms, &answer);
+    struct esi_message *copy;
+    foreign->answer = es_none();
+    if (esi_tag(answer.w) != ESI_TAG_BOX && esi_tag(answer.w) != ESI_TAG_CONS)
+        foreign->answer = answer;
+    else if (esi_message_copy(answer, &copy) == ES_OK) {
+        copy->state = ESI_BLOCK_OWNED;
+        foreign->answer = copy->term; /* block of nobody: the thread's until es_drop() */
+    } else {
+        foreign->error = ES_ENOMEM;
+    }
+    esi_park_wake(&foreign->park);
+}
+
+static es_err try_call_foreign(es_term to, es_term request, int64_t timeout_ms, es_term *out)
+{
+    struct foreign_call foreign = {.to = to, .request = request, .timeout_ms = timeout_ms, .error = ES_ECLOSED};
+    esi_park_init(&foreign.park);
+    es_pid pid = esi_spawn(NULL, (void (*)(void))foreign_call_main, (esi_argument){1, (uint64_t)(uintptr_t)&foreign});
+    if (es_pid_is_none(pid))
+        return es_last_error();
+    esi_park_wait(&foreign.park, ESI_NO_DEADLINE);
+    if (foreign.error == ES_OK || foreign.error == ES_ECLOSED)
+        *out = foreign.answer;
+    return foreign.error;
+}
+
+es_err esi_try_call(es_term to, es_term request, int64_t timeout_ms, es_term *out)
+{
+    struct esi_process *self = esi_enter();
+    if (!self)
+        return try_call_foreign(to, request, timeout_ms, out);
+    check_timeout(self, timeout_ms);
+    struct esi_call call = {0};
+    es_err error = call_and_wait(self, &call, to, request, timeout_ms);
+    if (error == ES_OK || error == ES_ECLOSED)
+        *out = call.answer;
+    else
+        esi_fail(self, error, "call: %s", es_strerror(error));
+    esi_charge(self, 4);
+    esi_leave();
+    return error;
+}
+
+static es_err reply(struct esi_process *self, es_term from, es_term term)
+{
+    es_pid pid;
+    es_ref ref;
+    es_term tag;
+    if (es_match(from, ES_TUPLE(&pid, ES_CONS(es_am_alias, &ref)))) {
+        uint64_t replier = self && forget(self, ref.id) ? self->id : 0;
+        return pid.node ? ES_OK : send_answer(pid.id, ref.id, replier, ANSWER_REPLY, term);
+    }
+    if (es_match(from, ES_TUPLE(&pid, &tag)))
+        return esi_send_pid(pid, es_lend(ES_TUPLE(tag, term)));
+    return ES_EINVAL;
+}
+
+es_err esi_reply_to(es_term from, es_term term)
+{
+    struct esi_process *self = esi_enter();
+    es_err error = reply(self, from, term);
+    if (!self)
+        return error;
+    esi_enter(); /* es_send() on the way out of the old form left the runtime */
+    if (error == ES_EINVAL)
+        esi_badarg(self, "reply_to");
+    esi_charge(self, 1);
+    esi_leave();
+    return error;
+}
+
+/* ---- is it alive? ---- */
+
+/* words: asker, reference. */
+static void alive_arrive(struct esi_process *self, struct esi_message *block)
+{
+    esi_answer(block->words[0], block->words[1], es_from_atom(self->is_doomed ? es_am_false : es_am_true));
+    esi_message_free(block);
+}
+
+static void alive_nobody(struct esi_message *block)
+{
+    esi_answer(block->words[0], block->words[1], es_from_atom(es_am_false));
+    esi_message_free(block);
+}
+
+static const struct esi_signal_kind alive_kind = {"is_alive", alive_arrive, alive_nobody, NULL};
+
+/* Open, and no signal waits: then it is alive now, and what the asker sent before has been handled. seq_cst: the flag that the asker
+ * set after a push of its own is seen. */
+static bool is_plainly_alive(struct esi_process *p, uint64_t id)
+{
+    return !(atomic_load_explicit(&p->flags, memory_order_seq_cst) & ESI_FLAG_SIGNALS) &&
+           atomic_load_explicit(&p->inbox, memory_order_seq_cst) == ESI_INBOX_WAITING && esi_process_is(p, id);
+}
+
+bool es_is_alive(es_pid pid)
+{
+    struct esi_process *self = esi_enter();
+    struct esi_process *p = pid.node ? NULL : esi_process_slot(pid.id);
+    es_term answer = es_from_atom(es_am_false);
+    bool is_here = p && esi_process_is(p, pid.id) && atomic_load_explicit(&p->inbox, memory_order_relaxed) != ESI_INBOX_CLOSED;
+    if (!self)
+        return is_here;
+    if (pid.id == self->id || (is_here && is_plainly_alive(p, pid.id))) {
+        answer = es_from_atom(es_am_true);
+    } else if (is_here) {
+        struct esi_message *request = esi_message_new(2 * sizeof(uint64_t));
+        if (!request)
+            esi_end_with(self, es_from_atom(es_am_system_limit));
+        request->kind = &alive_kind;
+        esi_ask(self, pid.id, request, &answer);
+    }
+    esi_leave();
+    return es_is(answer, es_am_true);
+}

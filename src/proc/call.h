@@ -1,0 +1,26 @@
+/* proc/call.h - questions that wait for their one answer without looking at the mailbox.
+ *
+ * The asker's call slot lies on its stack and is found through self->call, by reference; an answer for another reference is late
+ * and is thrown away. Used by es_call(), and by the rooms for what they ask another process (is it alive, is it suspended). */
+#ifndef PROC_CALL_H
+#define PROC_CALL_H
+
+#include "proc/process.h"
+
+struct esi_call {
+    uint64_t reference;
+    uint64_t server;              /* whom it asked: pid id */
+    bool is_answered, is_down;    /* down: `answer` holds the reason */
+    bool is_from_server;          /* the answer came from the server itself: it has forgotten the call */
+    es_term answer;
+    struct esi_message *block;    /* where the answer lies, or NULL */
+};
+
+/* Sends `request`, a signal whose words[0] and words[1] are filled with the asker's pid id and the reference's id, to the process `to` and waits for
+ * esi_answer(). For answers that are immediates. Does not return if the asker is ended meanwhile. The process itself, in the runtime. */
+es_err esi_ask(struct esi_process *self, uint64_t to, struct esi_message *request, es_term *answer);
+
+/* Answers: from kind->arrive or kind->nobody. `answer` is an immediate. Any thread. */
+void esi_answer(uint64_t asker, uint64_t reference, es_term answer);
+
+#endif

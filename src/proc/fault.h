@@ -1,0 +1,61 @@
+/* proc/fault.h - the doing half of containment: signal handlers, the way out of a process, the end of the node.
+ *
+ * A fault in a process's code leaves the process by siglongjmp to its worker's loop, which calls esi_fault_landed() and lets the process
+ * end. A fault that may not be contained (judge.h) writes a crash dump (dump.h) and ends the OS process by the same signal.
+ * The same way out is taken by es_abort(), failed assertions, and the kill of a process that does not come back.
+ *
+ * Under AddressSanitizer and ThreadSanitizer our handlers stand in front of theirs; a fault that ends the node is handed on to the one
+ * that was there before, so their report comes after our dump. ThreadSanitizer delays asynchronous signals to the next call
+ * that it intercepts, so there a loop without calls cannot be killed. */
+#ifndef PROC_FAULT_H
+#define PROC_FAULT_H
+
+#include <signal.h>
+#include "proc/judge.h"
+#include "proc/unwind.h"
+#include "proc/worker.h"
+
+enum { ESI_FAULT_FRAMES = 16, ESI_FAULT_TEXT = 160 };
+
+/* What the handler leaves for the report. Each worker has one; written in the handler, read by the same thread behind the jump. */
+struct esi_fault {
+    int signo;                           /* 0: left for a kill */
+    int code;
+    enum esi_fault_kind kind;
+    enum esi_fault_rule rule;
+    uintptr_t address;                   /* what was touched */
+    uintptr_t pc;
+    int frame_count;
+    uintptr_t frames[ESI_FAULT_FRAMES];  /* pc, then return addresses */
+    char text[ESI_FAULT_TEXT];           /* of a failed assertion: the condition and its place; "" otherwise */
+    volatile sig_atomic_t is_handling;
+};
+
+/* Installs the handlers and finds modules and leaf functions. ES_EINVAL: ES_STRICT=1 and a module lacks the flags (said on stderr);
+ * ES_ENOMEM; then nothing is installed. Before processes run. */
+ES_CHECKED es_err esi_fault_start(void);
+
+/* Puts back what was there. No process runs any more. */
+void esi_fault_stop(void);
+
+/* The signal by which the watchdog asks a worker's thread: end your process, or (want_place) tell where you are. Workers' threads
+ * have it unblocked. */
+int esi_fault_kill_signal(void);
+
+/* After the jump, in the worker's loop, in the runtime, after esi_fiber_after_longjmp(): dooms `p`, which was left, and reports why. When
+ * it comes back `p` is doomed or ending; its stack holds nothing that is needed. */
+void esi_fault_landed(struct esi_worker *worker, struct esi_process *p);
+
+/* Between the two the calling process counts as in the runtime: a kill does not leave it and a fault ends the node. Unlike esi_enter()
+ * it always stays on its thread, so it may be used inside a constructor or with the loader's lock held. They nest: end() gets what
+ * begin() gave. Any thread. */
+uint32_t esi_uninterrupted_begin(void);
+void esi_uninterrupted_end(uint32_t before);
+
+/* Called in the handler of a fault, before it is judged. For tests; NULL otherwise. */
+extern void (*esi_fault_test_hook)(void);
+
+/* The name of a kind as in exit reasons, "sigsegv". Static text. Async-signal-safe. */
+const char *esi_fault_kind_name(enum esi_fault_kind kind);
+
+#endif

@@ -1,0 +1,329 @@
+/* node.c - es_run(): a node starts, its first process runs, everybody is ended, the node stops. */
+#include "proc/node.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/log.h"
+#include "platform/clock.h"
+#include "platform/park.h"
+#include "platform/platform.h"
+#include "platform/poller.h"
+#include "platform/random.h"
+#include "proc/end.h"
+#include "proc/fault.h"
+#include "proc/scheduler.h"
+
+struct esi_node esi_node = {.lock = PTHREAD_MUTEX_INITIALIZER};
+struct esi_plug esi_plug;
+
+enum { STOP_POLITE_MS = 2000, STOP_KILL_MS = 3000, MISUSED = 70 };
+
+/* What es_run() and the workers tell each other. */
+static struct {
+    _Atomic(uint64_t) first;    /* pid id of the first process */
+    struct esi_park ended;      /* the first process ended, or the last one did */
+    _Atomic(bool) first_is_gone;
+    void (*function)(void *);
+    void *argument;
+} run;
+
+static _Atomic(uint64_t) references = 1;
+
+uint64_t esi_reference_next(void)
+{
+    return atomic_fetch_add_explicit(&references, 1, memory_order_relaxed);
+}
+
+es_ref esi_ref_new(struct esi_process *self)
+{
+    es_ref ref = {.id = esi_reference_next(), .pid = self ? self->id : 0};
+    if (self)
+        esi_mailbox_mark(&self->mailbox, ref.id);
+    return ref;
+}
+
+uint64_t esi_deadline_in_ms(int64_t time_ms)
+{
+    uint64_t now = esi_clock_now_ns(), span;
+    if (__builtin_mul_overflow((uint64_t)time_ms, ESI_NS_PER_MS, &span) || __builtin_add_overflow(now, span, &span))
+        return ESI_NO_DEADLINE - 1;
+    return span;
+}
+
+void esi_trace_mix(uint64_t value)
+{
+    esi_node.trace_hash = (esi_node.trace_hash ^ value) * UINT64_C(0x9e3779b97f4a7c15);
+    esi_node.trace_hash ^= esi_node.trace_hash >> 29;
+}
+
+bool esi_node_is_first(struct esi_process *p)
+{
+    return p->id == atomic_load_explicit(&run.first, memory_order_relaxed);
+}
+
+void esi_node_process_gone(bool was_first, int status)
+{
+    if (was_first) {
+        esi_node.exit_status = status;
+        atomic_store_explicit(&run.first_is_gone, true, memory_order_release);
+    }
+    /* Stopping: the stopper counts down. It looks at the count itself; an extra permit is harmless. */
+    if (was_first || atomic_load_explicit(&esi_node.state, memory_order_relaxed) == ESI_NODE_STOPPING)
+        esi_park_wake(&run.ended);
+}
+
+void esi_node_stuck(void)
+{
+    if (atomic_load_explicit(&esi_node.state, memory_order_relaxed) == ESI_NODE_STOPPING) {
+        /* The stopper will send more. */
+        sched_yield();
+        return;
+    }
+    esi_log(ESI_LOG_ERROR, "simulation: %lld processes wait for ever and no timer runs; the node ends",
+            (long long)esi_table_count());
+    esi_node.exit_status = 1;
+    esi_node_process_gone(true, 1);
+    while (atomic_load_explicit(&esi_node.state, memory_order_acquire) == ESI_NODE_UP)
+        sched_yield();
+}
+
+/* ---------------------------------------------------------------- starting */
+
+static int64_t number_from(const char *variable, int64_t otherwise)
+{
+    const char *text = getenv(variable);
+    return text && *text ? strtoll(text, NULL, 10) : otherwise;
+}
+
+static int count_schedulers(const es_options *options)
+{
+    int64_t count = options && options->schedulers ? options->schedulers : number_from("ES_SCHEDULERS", 0);
+    if (esi_node.is_sim)
+        return 1;
+    if (count <= 0)
+        count = sysconf(_SC_NPROCESSORS_ONLN);
+    return count < 1 ? 1 : count > ESI_SCHEDULERS_MAX ? ESI_SCHEDULERS_MAX : (int)count;
+}
+
+static es_err make_schedulers(int count, uint64_t seed)
+{
+    esi_node.schedulers = esi_alloc_zeroed((size_t)count, sizeof *esi_node.schedulers);
+    if (!esi_node.schedulers)
+        return ES_ENOMEM;
+    esi_node.scheduler_count = count;
+    for (int i = 0; i < count; i++)
+        esi_scheduler_init(&esi_node.schedulers[i], i, seed);
+    return ES_OK;
+}
+
+static es_err start_workers(void)
+{
+    es_err error = ES_OK;
+    pthread_mutex_lock(&esi_node.lock);
+    for (int i = 0; i < esi_node.scheduler_count && error == ES_OK; i++) {
+        struct esi_worker *worker;
+        error = esi_worker_open(&esi_node.schedulers[i], &worker);
+    }
+    pthread_mutex_unlock(&esi_node.lock);
+    return error;
+}
+
+static void first_main(void *argument)
+{
+    (void)argument;
+    run.function(run.argument);
+}
+
+/* The first process starts before its id can be told to anybody, so that its end is not missed. */
+static es_err spawn_first(void)
+{
+    atomic_store_explicit(&run.first, UINT64_MAX, memory_order_relaxed);
+    es_pid pid = esi_spawn(NULL, (void (*)(void))first_main, (esi_argument){1, 0});
+    if (es_pid_is_none(pid))
+        return es_last_error();
+    atomic_store_explicit(&run.first, pid.id, memory_order_relaxed);
+    return ES_OK;
+}
+
+static es_err start(const es_options *options, uint64_t seed)
+{
+    esi_platform_start();
+    const char *why;
+    if (esi_platform_check(&why) != ES_OK) {
+        fprintf(stderr, "engset: %s\n", why);
+        return ES_EINVAL;
+    }
+    int64_t limit = options && options->process_limit ? options->process_limit : number_from("ES_PROCESS_LIMIT", 1 << 24);
+    es_err error = esi_table_start(limit);
+    if (error == ES_OK)
+        error = esi_pool_init(&esi_node.pool);
+    if (error != ES_OK)
+        return error;
+    esi_list_init(&esi_node.spares);
+    esi_node.name = options ? options->name : NULL;
+    error = make_schedulers(count_schedulers(options), seed);
+    if (error != ES_OK)
+        goto fini_pool;
+    error = esi_poller_open(&esi_node.poller);
+    if (error != ES_OK)
+        goto free_schedulers;
+    error = esi_fault_start();
+    if (error != ES_OK)
+        goto close_poller;
+    return ES_OK;
+close_poller:
+    esi_poller_close(&esi_node.poller);
+free_schedulers:
+    for (int i = 0; i < esi_node.scheduler_count; i++)
+        esi_scheduler_fini(&esi_node.schedulers[i]);
+    esi_free(esi_node.schedulers);
+fini_pool:
+    esi_pool_fini(&esi_node.pool);
+    return error;
+}
+
+/* ---------------------------------------------------------------- stopping */
+
+/* An exit signal to everybody: `shutdown`, then `kill`. */
+static void end_everybody(es_atom reason)
+{
+    uint64_t index = 0;
+    for (struct esi_process *p; (p = esi_table_next(&index));) {
+        uint64_t id = atomic_load_explicit(&p->id, memory_order_relaxed);
+        if (id)
+            esi_send_exit((es_pid){.id = id}, es_from_atom(reason));
+    }
+}
+
+static bool wait_until_nobody(int64_t time_ms)
+{
+    int64_t stranded = atomic_load_explicit(&esi_node.stranded_count, memory_order_relaxed);
+    /* The wall's monotonic clock, also under simulation: nobody moves the virtual one here. */
+    for (int64_t waited_ms = 0; esi_table_count() > stranded && waited_ms < time_ms; waited_ms += 2) {
+        struct timespec pause = {0, 2000000};
+        nanosleep(&pause, NULL);
+    }
+    return esi_table_count() <= stranded;
+}
+
+static void stop_workers(void)
+{
+    atomic_store_explicit(&esi_node.state, ESI_NODE_STOPPED, memory_order_seq_cst);
+    for (int i = 0; i < esi_node.scheduler_count; i++)
+        esi_scheduler_rouse(&esi_node.schedulers[i]);
+    esi_poller_interrupt(esi_node.poller);
+    for (int i = 0; i < ESI_WORKERS_MAX; i++) {
+        struct esi_worker *worker = esi_node.workers[i];
+        if (!worker)
+            continue;
+        esi_park_wake(&worker->park);
+        if (atomic_load_explicit(&worker->lost, memory_order_acquire) == ESI_LOST_STRANDED || worker->never_comes_back)
+            continue; /* its thread is in code that does not come back; the OS process's end ends it */
+        esi_thread_join(&worker->thread);
+        esi_free(worker->fault);
+        esi_free(worker);
+        esi_node.workers[i] = NULL;
+    }
+}
+
+static void stop(void)
+{
+    atomic_store_explicit(&esi_node.state, ESI_NODE_STOPPING, memory_order_seq_cst);
+    end_everybody(es_am_shutdown);
+    if (!wait_until_nobody(STOP_POLITE_MS)) {
+        end_everybody(es_am_kill);
+        if (!wait_until_nobody(STOP_KILL_MS))
+            esi_log(ESI_LOG_WARNING, "%lld processes did not end when the node stopped", (long long)esi_table_count());
+    }
+    esi_watchdog_stop();
+    stop_workers();
+    esi_fault_stop();
+    esi_poller_close(&esi_node.poller);
+    for (int i = 0; i < esi_node.scheduler_count; i++) {
+        esi_table_flush(&esi_node.schedulers[i]);
+        esi_scheduler_fini(&esi_node.schedulers[i]);
+    }
+    esi_free(esi_node.schedulers);
+    esi_node.schedulers = NULL;
+    esi_pool_fini(&esi_node.pool);
+    atomic_store_explicit(&esi_node.state, ESI_NODE_DOWN, memory_order_seq_cst);
+}
+
+/* ---------------------------------------------------------------- the whole life */
+
+static int run_node(void (*first)(void *), void *argument, const es_options *options, uint64_t seed)
+{
+    run.function = first;
+    run.argument = argument;
+    esi_park_init(&run.ended);
+    atomic_store_explicit(&run.first_is_gone, false, memory_order_relaxed);
+    esi_node.exit_status = 0;
+    es_err error = start(options, seed);
+    if (error != ES_OK) {
+        fprintf(stderr, "engset: the node cannot start: %s\n", es_strerror(error));
+        atomic_store_explicit(&esi_node.state, ESI_NODE_DOWN, memory_order_seq_cst);
+        return MISUSED;
+    }
+    atomic_store_explicit(&esi_node.state, ESI_NODE_UP, memory_order_seq_cst);
+    error = spawn_first();
+    if (error == ES_OK && !esi_node.is_sim)
+        error = esi_watchdog_start();
+    if (error == ES_OK)
+        error = start_workers();
+    if (error != ES_OK) {
+        fprintf(stderr, "engset: the node cannot start: %s\n", es_strerror(error));
+        esi_node.exit_status = MISUSED;
+    } else {
+        while (!atomic_load_explicit(&run.first_is_gone, memory_order_acquire))
+            esi_park_wait(&run.ended, ESI_NO_DEADLINE);
+    }
+    stop();
+    return esi_node.exit_status;
+}
+
+static bool claim(void)
+{
+    uint32_t down = ESI_NODE_DOWN;
+    if (atomic_compare_exchange_strong_explicit(&esi_node.state, &down, ESI_NODE_STOPPING, memory_order_seq_cst, memory_order_relaxed))
+        return true;
+    fprintf(stderr, "engset: es_run() while a node runs already in this OS process; spawn into that one instead\n");
+    return false;
+}
+
+int es_run(void (*first)(void *), void *argument, const es_options *options)
+{
+    const char *seed = getenv("ES_SIM");
+    if (seed && *seed) {
+        uint64_t hash;
+        int status = es_run_simulated(strtoull(seed, NULL, 0), first, argument, options, &hash);
+        fprintf(stderr, "engset: simulated with seed %s, trace %016llx\n", seed, (unsigned long long)hash);
+        return status;
+    }
+    return claim() ? run_node(first, argument, options, esi_random_u64()) : MISUSED;
+}
+
+int es_run_simulated(uint64_t seed, void (*first)(void *), void *argument, const es_options *options, uint64_t *trace_hash)
+{
+    if (!claim())
+        return MISUSED;
+    esi_platform_sim_start(seed);
+    esi_node.is_sim = true;
+    esi_node.trace_hash = seed;
+    int status = run_node(first, argument, options, seed);
+    if (trace_hash)
+        *trace_hash = esi_node.trace_hash;
+    esi_node.is_sim = false;
+    esi_platform_sim_stop();
+    return status;
+}
+
+void es_halt(int status)
+{
+    fflush(NULL);
+    _exit(status);
+}

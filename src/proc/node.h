@@ -1,0 +1,59 @@
+/* proc/node.h - the node as a whole: what its parts tell it. Starting and stopping is es_run(). */
+#ifndef PROC_NODE_H
+#define PROC_NODE_H
+
+#include "proc/process.h"
+#include "proc/table.h"
+#include "proc/worker.h"
+
+/* Is `p` the process that es_run() started? */
+bool esi_node_is_first(struct esi_process *p);
+
+/* A process is gone. If it was the first, the node stops with `status`. */
+void esi_node_process_gone(bool was_first, int status);
+
+/* Simulated: everybody waits and there is no timer. */
+void esi_node_stuck(void);
+
+/* Simulated: goes into the trace hash. */
+void esi_trace_mix(uint64_t value);
+
+/* ---- workers, their making and their lending (crew.c) ---- */
+
+/* A worker's thread. */
+void esi_worker_main(void *argument);
+
+/* Makes a worker, holding `scheduler` (may be NULL: a spare). ES_ELIMIT, ES_EOS. Under the node's lock. */
+ES_CHECKED es_err esi_worker_open(struct esi_scheduler *scheduler, struct esi_worker **out);
+
+/* Sleeps until it is lent a scheduler, or the node stops. The worker. */
+void esi_worker_wait_among_spares(struct esi_worker *worker);
+
+/* Gives the scheduler of `worker` to a spare that has pinned processes to run, if there is one. The worker. */
+void esi_worker_lend_to_wanting(struct esi_worker *worker);
+
+/* The watchdog may be looking at the scheduler of `worker` just now: waits until it has decided. The worker. */
+void esi_lost_wait(struct esi_worker *worker);
+
+/* Never comes back: the process on this thread counts as ended, and so does the thread. The worker. */
+ES_NORETURN void esi_worker_stay_stranded(struct esi_worker *worker);
+
+/* Takes `worker`'s scheduler away and gives it to a spare, unless it is in the runtime just now, or there is no spare to be had. True: done.
+ * The watchdog. */
+bool esi_worker_hand_over(struct esi_worker *worker);
+
+/* Declares the process that `worker` runs ended, although its code goes on; true if it could be done. The watchdog. */
+bool esi_worker_strand(struct esi_worker *worker);
+
+/* Gives the holder's free control blocks back. */
+void esi_table_flush_own(struct esi_worker *worker);
+
+/* ---- the watchdog (watchdog.c) ---- */
+
+ES_CHECKED es_err esi_watchdog_start(void);
+void esi_watchdog_stop(void);
+
+/* A worker found something to run after it slept: the watchdog must be awake. Cheap. */
+void esi_watchdog_rouse(void);
+
+#endif

@@ -1,0 +1,307 @@
+/* receive.c - which message a receive is shown next, and what becomes of the one that it takes.
+ *
+ * The block of es_receive is a loop around its clauses; esi_rx_next() decides what a round of it sees:
+ *
+ *   START   a short mailbox is shown at once; a long one first gets a round NOTE
+ *   NOTE    no message: each clause notes its tag, so that the index is searched for these only
+ *   SHOW    a message; the clause that matches takes it, and the loop ends
+ *   ARM     all were shown: es_after() is evaluated
+ *   TIMEOUT its time is over: es_after()'s body runs, and the loop ends */
+#include <engset/receive.h>
+
+#include <stdlib.h>
+#include "base/assert.h"
+#include "platform/clock.h"
+#include "proc/end.h"
+#include "proc/process.h"
+#include "proc/typed.h"
+#include "term/struct.h"
+#include "term/tag.h"
+
+/* ---- messages in hand ---- */
+
+static void hold(struct esi_process *self, struct esi_message *message)
+{
+    message->state = ESI_BLOCK_OWNED;
+    esi_list_push_back(&self->memory, &message->in_list);
+}
+
+static void release(struct esi_process *self, struct esi_message *message)
+{
+    esi_list_remove(&message->in_list);
+    self->memory_bytes -= (int64_t)message->size_bytes;
+    esi_message_free(message);
+}
+
+/* The tuple form of a typed message, as one more block in hand, hung on `message`; ES_NONE: no memory. */
+static es_term tuple_of(struct esi_process *self, struct esi_message *message)
+{
+    struct esi_message *copy = esi_struct_to_message(message->type, message->words);
+    if (!copy)
+        return es_none();
+    copy->to = self->id;
+    self->memory_bytes += (int64_t)copy->size_bytes;
+    hold(self, copy);
+    return copy->term;
+}
+
+es_term esi_hand_over(struct esi_process *self, struct esi_message *message)
+{
+    esi_mailbox_remove(&self->mailbox, message, 0);
+    esi_message_uncount(self, message);
+    hold(self, message);
+    self->hand = message;
+    return message->is_typed ? tuple_of(self, message) : message->term;
+}
+
+void esi_hand_done(struct esi_process *self)
+{
+    struct esi_message *message = self->hand;
+    self->hand = NULL;
+    if (message)
+        release(self, message);
+}
+
+void *esi_struct_of(es_term message, const struct es_struct_descriptor *type)
+{
+    struct esi_process *self = esi_enter();
+    void *payload = NULL;
+    if (self && self->hand && self->hand->is_typed && esi_struct_is_same(self->hand->type, type)) {
+        payload = self->hand->words;
+        self->hand = NULL;
+    } else if (self && !es_is_none(message)) {
+        payload = esi_struct_from_message(self, type, message);
+    }
+    if (self)
+        esi_leave();
+    return payload;
+}
+
+/* ---- the loop ---- */
+
+static struct esi_process *enter_receive(void)
+{
+    struct esi_process *self = esi_enter();
+    if (!self) {
+        fprintf(stderr, "engset: es_receive in a thread that is no process; start one with es_run() or es_spawn()\n");
+        abort();
+    }
+    return self;
+}
+
+static bool show(struct esi_rx *rx, struct esi_message *message)
+{
+    rx->message = message;
+    rx->cur = message->is_typed ? (es_term){ESI_RX_TYPED} : message->term;
+    rx->pass = ESI_RX_SHOW;
+    return true;
+}
+
+static bool show_nothing(struct esi_rx *rx, int pass)
+{
+    rx->message = NULL;
+    rx->cur = es_none();
+    rx->pass = pass;
+    return true;
+}
+
+static struct esi_message *next_message(struct esi_process *self, struct esi_rx *rx)
+{
+    struct esi_mailbox_cursor cursor = {rx->at, rx->slot, rx->epoch};
+    struct esi_message *message = esi_mailbox_next(&self->mailbox, &cursor, rx->tags, rx->tag_count);
+    rx->at = cursor.at;
+    rx->slot = cursor.slot;
+    rx->epoch = cursor.epoch;
+    return message;
+}
+
+static void start(struct esi_process *self, struct esi_rx *rx)
+{
+    struct esi_mailbox_cursor cursor;
+    esi_mailbox_start(&self->mailbox, &cursor, rx->has_no_reference ? 0 : rx->reference);
+    rx->at = cursor.at;
+    rx->slot = cursor.slot;
+    rx->epoch = cursor.epoch;
+}
+
+/* Waits for more. False: the time is over. */
+static bool wait_for_more(struct esi_process *self, struct esi_rx *rx)
+{
+    if (rx->deadline_ns != ESI_NO_DEADLINE && esi_clock_now_ns() >= rx->deadline_ns)
+        return false;
+    esi_wait(self, rx->deadline_ns);
+    return true;
+}
+
+/* The next message to show, of those that are here; ends or stops the process when a signal asks for it. */
+static struct esi_message *look(struct esi_process *self, struct esi_rx *rx)
+{
+    for (;;) {
+        if (atomic_load_explicit(&self->flags, memory_order_relaxed) & ESI_FLAG_SIGNALS || self->is_doomed || self->suspend_count) {
+            while (!esi_signals_take(self, self->budget > 0 ? self->budget : 1) && !self->is_doomed)
+                esi_charge(self, 0);
+            if (self->is_doomed)
+                esi_end_now(self);
+            if (self->suspend_count)
+                esi_yield(self);
+        }
+        struct esi_message *message = next_message(self, rx);
+        if (message)
+            return message;
+        bool is_all = esi_signals_take(self, self->budget > 0 ? self->budget : 1);
+        if (self->is_doomed)
+            esi_end_now(self);
+        message = next_message(self, rx);
+        if (message)
+            return message;
+        if (is_all)
+            return NULL;
+        esi_yield(self);
+    }
+}
+
+static bool next(struct esi_process *self, struct esi_rx *rx)
+{
+    if (rx->pass == ESI_RX_START) {
+        rx->tag_count = -1;
+        rx->deadline_ns = ESI_NO_DEADLINE;
+        start(self, rx);
+        if (self->mailbox.index) {
+            rx->tag_count = 0;
+            return show_nothing(rx, ESI_RX_NOTE);
+        }
+    } else if (rx->pass == ESI_RX_NOTE) {
+        start(self, rx);
+    } else if (rx->pass == ESI_RX_ARM) {
+        rx->armed = true;
+    }
+    for (;;) {
+        struct esi_message *message = look(self, rx);
+        if (message)
+            return show(rx, message);
+        if (!rx->armed)
+            return show_nothing(rx, ESI_RX_ARM);
+        if (!wait_for_more(self, rx))
+            return show_nothing(rx, ESI_RX_TIMEOUT);
+    }
+}
+
+bool esi_rx_next(struct esi_rx *rx)
+{
+    if (rx->pass == ESI_RX_DONE || rx->pass == ESI_RX_TIMEOUT)
+        return false;
+    struct esi_process *self = enter_receive();
+    esi_charge(self, 1);
+    bool more = next(self, rx);
+    esi_leave();
+    return more;
+}
+
+bool esi_rx_arm(struct esi_rx *rx, int64_t timeout_ms)
+{
+    if (timeout_ms == 0) {
+        rx->pass = ESI_RX_DONE;
+        return true;
+    }
+    if (timeout_ms < 0 && timeout_ms != ES_INFINITY)
+        esi_badarg(enter_receive(), "receive");
+    if (timeout_ms != ES_INFINITY)
+        rx->deadline_ns = esi_deadline_in_ms(timeout_ms);
+    return false;
+}
+
+/* The reference that a message must hold to match `pattern`, as far as it shows at once; 0: none. */
+static uint64_t reference_of(es_literal pattern)
+{
+    if (esi_is_box(pattern.w, ESI_REF))
+        return esi_box(pattern.w)[1];
+    if (!esi_is_box(pattern.w, ESI_TUPLE))
+        return 0;
+    const uint64_t *box = esi_box(pattern.w);
+    for (uint64_t i = 1; i <= esi_header_count(box[0]); i++)
+        if (esi_is_box(box[i], ESI_REF))
+            return esi_box(box[i])[1];
+    return 0;
+}
+
+void esi_rx_note(struct esi_rx *rx, es_literal pattern)
+{
+    uint32_t tag = esi_pattern_tag(pattern);
+    if (tag == ESI_TAG_ANY || rx->tag_count == ESI_RX_TAGS)
+        rx->tag_count = -1;
+    else if (rx->tag_count >= 0)
+        rx->tags[rx->tag_count++] = tag;
+    uint64_t reference = reference_of(pattern);
+    if (!reference || (rx->reference && rx->reference != reference))
+        rx->has_no_reference = true;
+    rx->reference = reference;
+}
+
+void esi_rx_take(struct esi_rx *rx)
+{
+    struct esi_process *self = esi_enter();
+    esi_mailbox_remove(&self->mailbox, rx->message, rx->slot - 1);
+    esi_message_uncount(self, rx->message);
+    hold(self, rx->message);
+    rx->pass = ESI_RX_DONE;
+    esi_leave();
+}
+
+void esi_rx_end(struct esi_rx *rx)
+{
+    if (rx->pass != ESI_RX_DONE || !rx->message)
+        return;
+    struct esi_process *self = esi_enter();
+    release(self, rx->message);
+    rx->message = NULL;
+    esi_leave();
+}
+
+void esi_rx_as_tuple(struct esi_rx *rx)
+{
+    struct esi_process *self = esi_enter();
+    /* Converted once; the typed block itself is replaced in the mailbox's place by what it says. */
+    struct esi_message *tuple = esi_struct_to_message(rx->message->type, rx->message->words);
+    if (!tuple) {
+        rx->cur = es_none();
+    } else {
+        tuple->to = self->id;
+        esi_mailbox_replace(&self->mailbox, rx->message, tuple, rx->slot - 1);
+        self->memory_bytes += (int64_t)tuple->size_bytes - (int64_t)rx->message->size_bytes;
+        tuple->is_counted = rx->message->is_counted;
+        if (rx->at == (void *)&rx->message->in_list)
+            rx->at = &tuple->in_list;
+        esi_message_free(rx->message);
+        rx->message = tuple;
+        rx->cur = tuple->term;
+    }
+    esi_leave();
+}
+
+void *esi_rx_struct(struct esi_rx *rx, const struct es_struct_descriptor *type)
+{
+    if (rx->pass == ESI_RX_NOTE) {
+        rx->tag_count = -1;
+        rx->has_no_reference = true;
+    }
+    if (!rx->message || es_is_none(rx->cur))
+        return NULL;
+    struct esi_process *self;
+    void *payload;
+    if (rx->cur.w == ESI_RX_TYPED) {
+        if (!esi_struct_is_same(rx->message->type, type))
+            return NULL;
+        esi_rx_take(rx);
+        payload = rx->message->words;
+        rx->message = NULL; /* the clause's own from here on, like es_new() */
+        return payload;
+    }
+    if (!esi_struct_matches(type, rx->cur))
+        return NULL;
+    self = esi_enter();
+    payload = esi_struct_from_message(self, type, rx->cur);
+    esi_leave();
+    if (payload)
+        esi_rx_take(rx); /* the tuple is freed at the block's end */
+    return payload;
+}

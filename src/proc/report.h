@@ -1,0 +1,43 @@
+/* proc/report.h - what a crash looks like to who reads stderr.
+ *
+ * One report a crash, at most 15 lines, written at once; with ES_LOG=json one object on one line with the same fields. At most
+ * 20 a second, then a line that says how many were left out. ES_REPORTS=0 switches them off. */
+#ifndef PROC_REPORT_H
+#define PROC_REPORT_H
+
+#include "proc/fault.h"
+
+/* E0101, E0102: `p` was left because of `*fault` and will end with `reason`. In the runtime, on behalf of `p`. */
+void esi_report_fault(struct esi_process *p, const struct esi_fault *fault, es_term reason);
+
+/* E0101: `p` ends with `reason`, an error that the runtime found ({badarg, F}, {double_free, …}). Reasons that are no errors (normal,
+ * shutdown, {shutdown, _}, killed) are passed over, as are faults, which have been reported. Not for a reason that came by
+ * a signal from somebody else. Called by `p` itself, or on its behalf, before its links and monitors are told. */
+void esi_report_crash(struct esi_process *p, es_term reason);
+
+/* What the watchdog knows of a process that ran long without a call of the runtime. */
+struct esi_long_run {
+    uint64_t id;
+    uint64_t name;              /* atom, or 0 */
+    const char *label;          /* or "" */
+    int64_t ran_ms;
+    uintptr_t pc;               /* where it was found, or 0 */
+    const char *place;          /* from esi_place_of() when it is blocked, or NULL */
+    int moved_count;            /* processes that went to a spare thread with its scheduler */
+    int spare_count;            /* spare threads in use */
+};
+
+/* W0120. The watchdog's thread. */
+void esi_report_long_run(const struct esi_long_run *run);
+
+/* E0121: the process could not be ended and counts as ended; its thread stays apart. The watchdog's thread. */
+void esi_report_stranded(const struct esi_long_run *run);
+
+/* Where finished reports go, without the line end; NULL: stderr. For tests and the dashboard. */
+typedef void esi_report_sink(const char *text, size_t length);
+void esi_report_set_sink(esi_report_sink *sink);
+
+/* Reads ES_REPORTS and ES_LOG again. Done by itself at the first report. */
+void esi_report_configure(void);
+
+#endif
