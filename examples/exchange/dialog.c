@@ -580,13 +580,10 @@ static void on_accepted(struct leg *leg, const struct sip_message *m, int64_t no
             repeat(leg, plan);
         break;
     case LEG_ENDING:
-    case LEG_LINGERING: /* the same, but the BYE's branch must stay as it is */
+    case LEG_LINGERING: /* the same, but what we keep is the BYE */
         if (leg->card.remote_tag[0] != '\0' && strcmp(m->to_tag, leg->card.remote_tag) == 0) {
-            char bye_branch[sizeof leg->card.branch];
-            memcpy(bye_branch, leg->card.branch, sizeof bye_branch);
             new_branch(leg);
             request(leg, plan, SIP_ACK, leg->card.invite_cseq, no_body);
-            memcpy(leg->card.branch, bye_branch, sizeof bye_branch);
         }
         break;
     default:

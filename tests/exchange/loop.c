@@ -505,7 +505,8 @@ static void calls_go_well_though_one_datagram_in_twenty_is_lost(void **state)
     sipp[1] = start_sipp(&s, "uac", free_port(), 50, 50, 200);
     serve_until_gone(&s, sipp, 2);
     assert_true(s.x->dropped > 5);
-    assert_int_equal(s.x->confirmed, 50);
+    assert_int_equal(s.x->released[LEG_HUNG_UP],
+                     50); /* not all were confirmed: a BYE may overtake a lost ACK */
     close_scene(&s);
 }
 

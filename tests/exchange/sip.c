@@ -88,6 +88,8 @@ static void what_is_no_message_is_refused(void **state)
         "SIP/2.0 700 High\r\n" VIA PARTIES "CSeq: 7 INVITE\r\n\r\n",
         INVITE "Via: SIP/2.0/UDP h:0\r\n" PARTIES "CSeq: 7 INVITE\r\n\r\n",
         INVITE VIA PARTIES "CSeq: 7 INVITE\r\nExpires: soon\r\n\r\n",
+        INVITE "Via: SIP/2.0/UDP h;branch=\1\r\n" PARTIES "CSeq: 7 INVITE\r\n\r\n",
+        INVITE VIA "From: <sip:a@h>;tag=1\r\nTo: <sip:b@h>\r\nCall-ID: a\33[2Jb\r\nCSeq: 7 INVITE\r\n\r\n",
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         if (parse(texts[i]) != SIP_EGARBAGE)
