@@ -79,11 +79,10 @@ void esi_uninterrupted_end(uint32_t in_runtime)
 
 /* ---- facts ---- */
 
-static struct esi_fault *fault_of(struct esi_worker *w)
+/* The worker's own, which needs no memory when it is wanted. */
+static struct esi_fault *fault_of(const struct esi_worker *w)
 {
-    if (!w->fault && w->index >= 0 && w->index < ESI_WORKERS_MAX)
-        w->fault = &faults[w->index];
-    return w->fault;
+    return w->index >= 0 && w->index < ESI_WORKERS_MAX ? &faults[w->index] : NULL;
 }
 
 static struct esi_process *process_of(struct esi_worker *w)
@@ -323,7 +322,7 @@ static void on_kill(int signo, siginfo_t *info, void *context)
     (void)signo, (void)info;
     struct esi_worker *w = esi_worker_self();
     struct esi_process *p = process_of(w);
-    if (p && fault_of(w) && !w->fault->is_handling && atomic_load_explicit(&w->in_runtime, memory_order_relaxed) == 0) {
+    if (p && fault_of(w) && !fault_of(w)->is_handling && atomic_load_explicit(&w->in_runtime, memory_order_relaxed) == 0) {
         /* relaxed: figures for the watchdog, which asks for them again and again */
         if (atomic_exchange_explicit(&w->want_place, 0, memory_order_relaxed))
             atomic_store_explicit(&w->interrupted_at, esi_frame_of_context(context).pc, memory_order_relaxed);
@@ -377,7 +376,7 @@ static void landed_from_kill(struct esi_process *p)
 
 void esi_fault_landed(struct esi_worker *w, struct esi_process *p)
 {
-    struct esi_fault *fault = w->fault;
+    struct esi_fault *fault = fault_of(w);
     esi_assert(fault != NULL);
     if (fault->signo == 0) {
         landed_from_kill(p);

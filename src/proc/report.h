@@ -7,7 +7,7 @@
 
 #include "proc/fault.h"
 
-/* E0101, E0102: `p` was left because of `*fault` and will end with `reason`. In the runtime, on behalf of `p`. */
+/* E0101, or E0203 for a stack that was too small: `p` was left because of `*fault` and will end with `reason`. In the runtime, on behalf of `p`. */
 void esi_report_fault(struct esi_process *p, const struct esi_fault *fault, es_term reason);
 
 /* E0101: `p` ends with `reason`, an error that the runtime found ({badarg, F}, {double_free, …}). Reasons that are no errors (normal,
@@ -27,7 +27,7 @@ struct esi_long_run {
     int spare_count;            /* spare threads in use */
 };
 
-/* W0120. The watchdog's thread. */
+/* E0120, a warning. The watchdog's thread. */
 void esi_report_long_run(const struct esi_long_run *run);
 
 /* E0121: the process could not be ended and counts as ended; its thread stays apart. The watchdog's thread. */
