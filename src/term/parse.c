@@ -241,7 +241,7 @@ static bool read_escape(struct parser *p, uint32_t *out)
         return read_hex_escape(p, out);
     if (accept(p, "^")) {
         c = peek(p);
-        if (c < '@' || c > '_')
+        if (c < '@' || c > 'z' || c == '`')
             return fail_here(p, "expected a control character");
         *out = (uint32_t)c & 31;
         p->at++;
@@ -843,10 +843,6 @@ static bool read_term(struct parser *p)
             return false;
         if (!complete)
             continue;
-        if (p->bracket_count > 0 && p->brackets[p->bracket_count - 1].open == OPEN_LIST &&
-            p->brackets[p->bracket_count - 1].has_tail &&
-            p->value_count - p->brackets[p->bracket_count - 1].first < 2)
-            return fail(p, "expected an element before '|'");
         if (!read_separator(p))
             break;
     }
