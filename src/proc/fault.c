@@ -291,15 +291,16 @@ static bool must_leave(struct esi_process *p, const void *context)
         return false;
     if (p->is_doomed)
         return may_leave(p, context);
-    /* The flag goes before the inbox is looked at: a signal pushed later sets it again. seq_cst: pairs with esi_signal_send(),
-     * which pushes and then sets it. */
-    atomic_fetch_and_explicit(&p->flags, ~(uint32_t)ESI_FLAG_EXIT_SENT, memory_order_seq_cst);
-    if (!esi_signals_must_end(p))
-        return false;
-    if (may_leave(p, context))
-        return true;
-    atomic_fetch_or_explicit(&p->flags, ESI_FLAG_EXIT_SENT, memory_order_seq_cst); /* the watchdog tries again */
-    return false;
+    if (!esi_signals_must_end(p)) {
+        /* The flag goes before the last look: a signal pushed after that look sets it again. It does not go while there is
+         * something to do, since the watchdog measures by it how long that has waited. seq_cst: pairs with esi_signal_send(), which
+         * pushes and then sets it. */
+        atomic_fetch_and_explicit(&p->flags, ~(uint32_t)ESI_FLAG_EXIT_SENT, memory_order_seq_cst);
+        if (!esi_signals_must_end(p))
+            return false;
+        atomic_fetch_or_explicit(&p->flags, ESI_FLAG_EXIT_SENT, memory_order_seq_cst);
+    }
+    return may_leave(p, context); /* no: the watchdog tries again */
 }
 
 static void try_to_leave(struct esi_worker *w, struct esi_process *p, const void *context)
@@ -367,7 +368,6 @@ static uintptr_t place_of(const struct esi_fault *fault)
 /* Handles what the handler found, until the signal that must end it has. */
 static void landed_from_kill(struct esi_process *p)
 {
-    atomic_fetch_add_explicit(&esi_node.forced_kills, 1, memory_order_relaxed);
     while (!p->is_doomed && !esi_signals_take(p, ESI_BUDGET))
         ;
     if (!p->is_doomed)
@@ -484,6 +484,7 @@ es_err esi_fault_start(void)
         esi_modules_stop();
         return err;
     }
+    memset(faults, 0, sizeof faults);
     esi_leaves_start();
     esi_dump_start();
     esi_panic_hook = on_panic;

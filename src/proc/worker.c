@@ -309,15 +309,15 @@ static void landed(struct esi_worker *w)
 {
     struct esi_process *p = atomic_load_explicit(&w->current, memory_order_relaxed);
     esi_fiber_after_longjmp(&w->fiber);
+    esi_lost_wait(w);
+    /* It counts as ended already: nothing of it is ours. */
+    if (atomic_load_explicit(&w->lost, memory_order_acquire) == ESI_LOST_STRANDED)
+        esi_worker_stay_stranded(w);
     esi_fault_landed(w, p);
     if (p->is_ending) { /* in a destructor: the end goes on behind it */
         esi_fiber_restart(&p->fiber, esi_end_main, p);
         p->request = ESI_REQUEST_YIELD;
     }
-    esi_lost_wait(w);
-    uint32_t lost = atomic_load_explicit(&w->lost, memory_order_acquire);
-    if (lost == ESI_LOST_STRANDED)
-        esi_worker_stay_stranded(w);
     atomic_store_explicit(&w->lost, ESI_LOST_NOT, memory_order_relaxed);
     atomic_store_explicit(&w->current, NULL, memory_order_relaxed);
     esi_make_runnable(p, w->scheduler != NULL);
