@@ -316,8 +316,8 @@ ESI_INLINE es_term esi_lend(es_literal literal)
 typedef int32_t __attribute__((may_alias)) esi_any_i32;
 typedef int64_t __attribute__((may_alias)) esi_any_i64;
 
-/* The common binders inline, the others by a call. Where gcc does not see the kind, it must not think that every
- * variable might be bound as the widest. */
+/* The common binders inline, the others by a call. Where gcc does not see the kind or the
+ * size, it must not warn of what is done for the others. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Warray-bounds"
 #if defined(__GNUC__) && !defined(__clang__)
@@ -355,8 +355,6 @@ ESI_INLINE bool esi_bind_inline(uint64_t term, uint64_t kind, void *variable)
         return esi_bind(term, kind, variable);
     }
 }
-
-#pragma GCC diagnostic pop
 
 /* One word of a pattern with what its binder says, read before anything is called: so the compiler still knows what
  * was stored there. */
@@ -430,6 +428,8 @@ ESI_INLINE bool es_match_literal(es_term term, es_literal pattern)
     }
 #endif
 }
+
+#pragma GCC diagnostic pop
 
 #endif /* __cplusplus */
 #endif

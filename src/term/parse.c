@@ -293,7 +293,7 @@ static bool starts_name(const struct parser *p)
 static bool make_atom(struct parser *p, const char *text, size_t length, es_term *out)
 {
     es_atom atom;
-    switch (es_atom_make(text, length, &atom)) {
+    switch (es_atom_make(length == 0 ? "" : text, length, &atom)) {
     case ES_OK:
         *out = es_from_atom(atom);
         return true;
@@ -740,7 +740,7 @@ static bool close_bracket(struct parser *p)
     struct bracket b = p->brackets[p->bracket_count - 1];
     size_t count = p->value_count - b.first;
     uint64_t *words = need_words(p, 2 * count + 1);
-    const es_term *values = p->values + b.first;
+    const es_term *values = p->values != NULL ? p->values + b.first : NULL;
     es_term term;
     if (words == NULL)
         return false;

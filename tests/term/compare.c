@@ -56,11 +56,15 @@ static void test_pids_refs_and_ports_of_many_nodes_are_ordered_as_by_a_real_erla
     a = esi_atom_index(a_name);
     z = esi_atom_index(z_name);
     const es_pid pids[] = {{1, a, 1}, {1, a, 2}, {1, z, 1}, {2, a, 1}, {1 | (uint64_t)1 << 32, a, 1}};
-    const es_ref refs[] = {{0, 0, a, 1, 9, 1},           {2, 0, a, 1, 1, 2}, {3 | (uint64_t)1 << 32, 0, a, 1, 1, 3},
-                           {1 | (uint64_t)3 << 32, 0, a, 1, 2, 3}, {2 | (uint64_t)3 << 32, 0, a, 1, 1, 3},
+    const es_ref refs[] = {{0, 0, a, 1, 9, 1},
+                           {2, 0, a, 1, 1, 2},
+                           {3 | (uint64_t)1 << 32, 0, a, 1, 1, 3},
+                           {1 | (uint64_t)3 << 32, 0, a, 1, 2, 3},
+                           {2 | (uint64_t)3 << 32, 0, a, 1, 1, 3},
                            {2 | (uint64_t)3 << 32, 5 | (uint64_t)4 << 32, a, 1, 1, 5},
                            {2 | (uint64_t)3 << 32, 4 | (uint64_t)5 << 32, a, 1, 1, 5},
-                           {2 | (uint64_t)3 << 32, 0, a, 2, 1, 3}, {2 | (uint64_t)3 << 32, 0, z, 1, 1, 3}};
+                           {2 | (uint64_t)3 << 32, 0, a, 2, 1, 3},
+                           {2 | (uint64_t)3 << 32, 0, z, 1, 1, 3}};
     const es_port ports[] = {{1, a, 1}, {2, a, 1}, {1, a, 2}, {1, z, 1}};
     for (size_t i = 0; i < 5; i++)
         for (size_t j = 0; j < 5; j++)
@@ -79,9 +83,9 @@ static void test_kinds_that_have_no_text_stand_between_the_others(void **state)
     const es_port port = {1, 5, 1};
     const es_pid pid = {1, 0, 0};
     struct esi_parse_result fun = parsed("fun a:b/1");
-    const es_term row[] = {es_lend(1.5),     es_lend(es_am_ok), es_lend(ref),         fun.term,
-                           es_lend(port),    es_lend(pid),      es_lend(ES_TUPLE()),  es_lend(ES_MAP()),
-                           es_lend(ES_NIL),  es_lend(ES_LIST(1)), es_lend("")};
+    const es_term row[] = {es_lend(1.5),    es_lend(es_am_ok),   es_lend(ref),        fun.term,
+                           es_lend(port),   es_lend(pid),        es_lend(ES_TUPLE()), es_lend(ES_MAP()),
+                           es_lend(ES_NIL), es_lend(ES_LIST(1)), es_lend("")};
     (void)state;
     for (size_t i = 0; i < 11; i++)
         for (size_t j = 0; j < 11; j++)

@@ -48,11 +48,11 @@ static inline struct esi_parse_result parsed(const char *text)
 }
 
 /* `term` prints as `text`. */
-#define assert_prints(term, text)                                    \
-    do {                                                             \
-        char printed_[4096];                                         \
+#define assert_prints(term, text)                                      \
+    do {                                                               \
+        char printed_[4096];                                           \
         assert_true(es_print(printed_, sizeof printed_, (term)) >= 0); \
-        assert_string_equal(printed_, (text));                       \
+        assert_string_equal(printed_, (text));                         \
     } while (0)
 
 /* A term of any kind, made of `*seed`, with no pids, references and the like; as text, so that it can be shown. */
@@ -70,7 +70,8 @@ static inline uint64_t random_next(struct random_text *r)
     return r->seed * 0x2545f4914f6cdd1dULL >> 11;
 }
 
-__attribute__((format(printf, 2, 3))) static inline void random_put(struct random_text *r, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static inline void random_put(struct random_text *r, const char *format,
+                                                                    ...)
 {
     va_list list;
     va_start(list, format);
@@ -81,10 +82,30 @@ __attribute__((format(printf, 2, 3))) static inline void random_put(struct rando
 
 static inline void random_term(struct random_text *r, int depth)
 {
-    static const char *const leaves[] = {"0",   "1",    "1.0",  "-1",   "2.5",     "ok",        "error",    "'A b'",
-                                         "[]",  "{}",   "#{}",  "<<>>", "<<1>>",   "<<\"ab\">>", "<<5:3>>",  "true",
-                                         "1e",  "a",    "[a|b]", "2.0e300", "1152921504606846976",
-                                         "-1152921504606846977", "123456789012345678901234567890", "<<0:800>>"};
+    static const char *const leaves[] = {"0",
+                                         "1",
+                                         "1.0",
+                                         "-1",
+                                         "2.5",
+                                         "ok",
+                                         "error",
+                                         "'A b'",
+                                         "[]",
+                                         "{}",
+                                         "#{}",
+                                         "<<>>",
+                                         "<<1>>",
+                                         "<<\"ab\">>",
+                                         "<<5:3>>",
+                                         "true",
+                                         "1e",
+                                         "a",
+                                         "[a|b]",
+                                         "2.0e300",
+                                         "1152921504606846976",
+                                         "-1152921504606846977",
+                                         "123456789012345678901234567890",
+                                         "<<0:800>>"};
     uint64_t kind = random_next(r) % (depth > 0 ? 9 : 5), count = random_next(r) % 4;
     if (kind < 4) {
         const char *leaf = leaves[random_next(r) % (sizeof leaves / sizeof *leaves)];

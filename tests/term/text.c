@@ -114,8 +114,7 @@ static void test_a_crash_report_gets_a_bounded_text(void **state)
     char bytes[128];
     struct esi_text text;
     const struct esi_print_limits limits = {2, 3, 4};
-    struct esi_parse_result term =
-        parsed("{[1,2,3,4],{a,{b}},#{a=>1,b=>2,c=>3,d=>4}}");
+    struct esi_parse_result term = parsed("{[1,2,3,4],{a,{b}},#{a=>1,b=>2,c=>3,d=>4}}");
     (void)state;
     esi_text_init(&text, bytes, sizeof bytes);
     esi_print_bounded(&text, term.term, limits);
@@ -145,24 +144,58 @@ static void assert_explains(const char *term, const char *wanted)
 static void test_a_mistake_is_shown_with_its_place_and_what_was_expected(void **state)
 {
     (void)state;
-    assert_explains("{put, colour <<\"red\">>}", "error[E0701]: term, column 14: expected ',' or '}' after atom\n"
-                                               "       {put, colour <<\"red\">>}\n"
-                                               "                    ^\n");
-    assert_explains("{a,\n [1 2]}", "error[E0701]: term, line 2, column 5: expected ',', '|' or ']' after number\n"
-                                    "        [1 2]}\n"
-                                    "           ^\n");
-    assert_explains("{'\xc3\xa9', X}", "error[E0701]: term, column 7: expected a term, but this is a variable\n"
-                                       "       {'\xc3\xa9', X}\n"
-                                       "             ^\n");
+    assert_explains("{put, colour <<\"red\">>}",
+                    "error[E0701]: term, column 14: expected ',' or '}' after atom\n"
+                    "       {put, colour <<\"red\">>}\n"
+                    "                    ^\n");
+    assert_explains("{a,\n [1 2]}",
+                    "error[E0701]: term, line 2, column 5: expected ',', '|' or ']' after number\n"
+                    "        [1 2]}\n"
+                    "           ^\n");
+    assert_explains("{'\xc3\xa9', X}",
+                    "error[E0701]: term, column 7: expected a term, but this is a variable\n"
+                    "       {'\xc3\xa9', X}\n"
+                    "             ^\n");
 }
 
 static void test_text_that_is_no_term_is_refused(void **state)
 {
-    static const char *const bad[] = {"",      "{",        "}",      "[1,]",   "[|1]",    "[1|2,3]", "[1|2|3]", "#{a}",
-                                      "#{a=>1,a=>2}", "<<",  "<<1",   "<<a>>",  "<<1:>>",  "1 2",    "'a",      "\"a",
-                                      "1.0e999", "37#1",   "16#g",   "$",      "a.b",     "<<\"\xd0\x96\">>", "\xff",
-                                      "'\\x{110000}'", "fun a", "#a", "{,}",  "[,]", "1__0", "-", "<<1:17/little>>",
-                                      "{a,b}}", "<<1:99999999>>", "<<-1/utf8>>", "_", "'\\x{d800}'"};
+    static const char *const bad[] = {"",
+                                      "{",
+                                      "}",
+                                      "[1,]",
+                                      "[|1]",
+                                      "[1|2,3]",
+                                      "[1|2|3]",
+                                      "#{a}",
+                                      "#{a=>1,a=>2}",
+                                      "<<",
+                                      "<<1",
+                                      "<<a>>",
+                                      "<<1:>>",
+                                      "1 2",
+                                      "'a",
+                                      "\"a",
+                                      "1.0e999",
+                                      "37#1",
+                                      "16#g",
+                                      "$",
+                                      "a.b",
+                                      "<<\"\xd0\x96\">>",
+                                      "\xff",
+                                      "'\\x{110000}'",
+                                      "fun a",
+                                      "#a",
+                                      "{,}",
+                                      "[,]",
+                                      "1__0",
+                                      "-",
+                                      "<<1:17/little>>",
+                                      "{a,b}}",
+                                      "<<1:99999999>>",
+                                      "<<-1/utf8>>",
+                                      "_",
+                                      "'\\x{d800}'"};
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct esi_parse_result result;
@@ -198,7 +231,8 @@ static void test_brackets_are_refused_at_a_limit_and_atoms_at_theirs(void **stat
 
 static void test_parsing_that_runs_out_of_memory_leaves_nothing_behind(void **state)
 {
-    static const char text[] = "{[1,2,3|x], <<0:800>>, #{a=>1152921504606846976}, \"string\", 'quoted atom of mine', 1.5}";
+    static const char text[] =
+        "{[1,2,3|x], <<0:800>>, #{a=>1152921504606846976}, \"string\", 'quoted atom of mine', 1.5}";
     int64_t before = esi_shared_live();
     (void)state;
     for (uint64_t n = 1;; n++) {

@@ -1,0 +1,3 @@
+// expect: two or more data types|cannot combine
+#include <engset.h>
+ES_ATOMS(int);

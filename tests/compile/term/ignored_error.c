@@ -1,0 +1,7 @@
+// expect: ignoring return value
+#include <engset.h>
+void f(void)
+{
+    es_atom atom;
+    es_atom_make("a", 1, &atom);
+}

@@ -1,0 +1,6 @@
+// expect: not compatible with any
+#include <engset.h>
+bool f(es_term t, short *n)
+{
+    return es_match(t, ES_TUPLE(1, n));
+}

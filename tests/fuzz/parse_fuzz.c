@@ -1,0 +1,43 @@
+/* tests/fuzz/parse_fuzz.c - whatever text comes, the parser answers; and what it reads, it reads back after printing.
+ *
+ * With clang: -fsanitize=fuzzer,address,undefined, linked with the rooms base, platform and term. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/assert.h"
+#include "base/text.h"
+#include "term/copy.h"
+#include "term/parse.h"
+
+/* Parses `text` again and compares; pids and the like cannot be in it. */
+static void check_round_trip(es_term term)
+{
+    struct esi_parse_result again;
+    int64_t length = es_print(NULL, 0, term);
+    char *text = malloc((size_t)length + 1);
+    esi_assert(text != NULL);
+    esi_assert(es_print(text, (size_t)length + 1, term) == length);
+    esi_assert(esi_parse(text, (size_t)length, &again) == ES_OK);
+    esi_assert(es_equal(again.term, term));
+    esi_parse_free(&again);
+    free(text);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct esi_parse_result result;
+    char explained[1024];
+    struct esi_text text;
+    if (size > 65536)
+        return 0;
+    if (esi_parse((const char *)data, size, &result) == ES_OK) {
+        check_round_trip(result.term);
+    } else {
+        esi_assert(result.offset <= size);
+        esi_text_init(&text, explained, sizeof explained);
+        esi_parse_explain(&text, &result, (const char *)data, size);
+    }
+    esi_parse_free(&result);
+    return 0;
+}
