@@ -10,13 +10,11 @@
  * in any order; NDEBUG means what it always means. In C++ all of it holds for clang; with g++ abort() is turned aside
  * only where this header comes before <cstdlib>.
  *
- * Define ES_NO_MARK before including to leave nothing: for code that only talks to a node from outside. */
+ * Define ES_NO_MARK before including to leave and turn aside nothing: for code that only talks to a node from outside. */
 #ifndef ENGSET_MARK_H
 #define ENGSET_MARK_H
 
-#ifndef ES_NO_MARK
-
-#ifdef __cplusplus
+#if defined(__cplusplus) && !defined(ES_NO_MARK)
 /* Before the declarations: g++ follows the pragma only there. */
 #pragma redefine_extname abort es_abort
 #endif
@@ -36,6 +34,10 @@ ES_API void esi_module_mark(const void *address, unsigned flags);
 /* Takes the mark away, before the module is unmapped. Any thread. */
 ES_API void esi_module_unmark(const void *address);
 
+ES_END_DECLS
+
+#ifndef ES_NO_MARK
+
 #ifdef ES_CFLAGS
 #define ESI_MARK_FLAGS_HERE ESI_MARK_FLAGS
 #else
@@ -51,8 +53,6 @@ static void __attribute__((destructor(150), used)) esi_unmark_object(void)
 {
     esi_module_unmark((const void *)(uintptr_t)&esi_mark_object);
 }
-
-ES_END_DECLS
 
 #ifndef __cplusplus
 /* Renames the symbols, whatever is spelled: calls, pointers and inline functions of headers that came before follow,

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#define ES_NO_MARK /* declared here, not left here */
 #include <engset/mark.h>
 #include "base/alloc.h"
 #include "base/log.h"
