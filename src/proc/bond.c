@@ -4,10 +4,33 @@
 #include <string.h>
 #include "proc/process.h"
 
+/* Publishes how many there are of the kinds that es_process_info() tells. relaxed: figures to be shown, written here alone. */
+static void count(struct esi_process *self, uint64_t order, int32_t more)
+{
+    _Atomic(int32_t) *counter;
+    switch (order) {
+    case ESI_BOND_LINK:
+        counter = &self->links;
+        break;
+    case ESI_BOND_MONITORS:
+        counter = &self->monitors;
+        break;
+    case ESI_BOND_MONITORED_BY:
+        counter = &self->monitored_by;
+        break;
+    default:
+        return;
+    }
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + more, memory_order_relaxed);
+}
+
 bool esi_bond_insert(struct esi_process *self, struct esi_bond *bond, const struct esi_bond_kind *kind, uint64_t id)
 {
     bond->kind = kind;
-    return esi_map_insert(&self->bonds, &bond->node, (struct esi_key){kind->order, id});
+    if (!esi_map_insert(&self->bonds, &bond->node, (struct esi_key){kind->order, id}))
+        return false;
+    count(self, kind->order, 1);
+    return true;
 }
 
 struct esi_bond *esi_bond_find(struct esi_process *self, uint64_t order, uint64_t id)
@@ -19,6 +42,7 @@ struct esi_bond *esi_bond_find(struct esi_process *self, uint64_t order, uint64_
 void esi_bond_remove(struct esi_process *self, struct esi_bond *bond)
 {
     esi_map_remove(&self->bonds, &bond->node);
+    count(self, bond->node.key.a, -1);
 }
 
 void *esi_bond_new(size_t bytes)

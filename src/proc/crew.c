@@ -107,6 +107,16 @@ void esi_worker_lend_to_wanting(struct esi_worker *w)
     pthread_mutex_unlock(&esi_node.lock);
 }
 
+static void restore_priority(struct esi_worker *w)
+{
+    pthread_mutex_lock(&w->handover);
+    if (w->priority_before.is_lowered) {
+        esi_thread_restore_priority(w->tid, &w->priority_before);
+        w->priority_before.is_lowered = false;
+    }
+    pthread_mutex_unlock(&w->handover);
+}
+
 void esi_worker_wait_among_spares(struct esi_worker *w)
 {
     pthread_mutex_lock(&esi_node.lock);
@@ -115,10 +125,7 @@ void esi_worker_wait_among_spares(struct esi_worker *w)
         atomic_fetch_add_explicit(&esi_node.spare_count, 1, memory_order_relaxed);
     }
     pthread_mutex_unlock(&esi_node.lock);
-    if (w->priority_before.is_lowered) {
-        esi_thread_restore_priority(w->tid, &w->priority_before);
-        w->priority_before.is_lowered = false;
-    }
+    restore_priority(w);
     if (wants_a_scheduler(w))
         want_a_scheduler();
     esi_park_wait(&w->park, ESI_NO_DEADLINE);
@@ -182,12 +189,12 @@ bool esi_worker_hand_over(struct esi_worker *w)
         }
         pthread_mutex_unlock(&esi_node.lock);
     }
-    pthread_mutex_unlock(&w->handover);
     if (done) {
         esi_probe(HANDOVER, w->index, scheduler->index, 0);
         atomic_fetch_add_explicit(&esi_node.handovers, 1, memory_order_relaxed);
         esi_thread_lower_priority(w->tid, &w->priority_before);
     }
+    pthread_mutex_unlock(&w->handover);
     return done;
 }
 

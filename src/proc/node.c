@@ -1,6 +1,8 @@
 /* node.c - es_run(): a node starts, its first process runs, everybody is ended, the node stops. */
 #include "proc/node.h"
 
+#include <sched.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +12,6 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "platform/clock.h"
-#include "platform/park.h"
 #include "platform/platform.h"
 #include "platform/poller.h"
 #include "platform/random.h"
@@ -26,7 +27,7 @@ enum { STOP_POLITE_MS = 2000, STOP_KILL_MS = 3000, MISUSED = 70 };
 /* What es_run() and the workers tell each other. */
 static struct {
     _Atomic(uint64_t) first;    /* pid id of the first process */
-    struct esi_park ended;      /* the first process ended, or the last one did */
+    sem_t ended;                /* posted when the first process has ended */
     _Atomic(bool) first_is_gone;
     void (*function)(void *);
     void *argument;
@@ -55,8 +56,11 @@ uint64_t esi_deadline_in_ms(int64_t time_ms)
     return span;
 }
 
+/* What happens after the first process has ended depends on the thread that ends the others: it is not in the trace. */
 void esi_trace_mix(uint64_t value)
 {
+    if (atomic_load_explicit(&run.first_is_gone, memory_order_relaxed))
+        return;
     esi_node.trace_hash = (esi_node.trace_hash ^ value) * UINT64_C(0x9e3779b97f4a7c15);
     esi_node.trace_hash ^= esi_node.trace_hash >> 29;
 }
@@ -71,16 +75,15 @@ void esi_node_process_gone(bool was_first, int status)
     if (was_first) {
         esi_node.exit_status = status;
         atomic_store_explicit(&run.first_is_gone, true, memory_order_release);
+        sem_post(&run.ended);
     }
-    /* Stopping: the stopper counts down. It looks at the count itself; an extra permit is harmless. */
-    if (was_first || atomic_load_explicit(&esi_node.state, memory_order_relaxed) == ESI_NODE_STOPPING)
-        esi_park_wake(&run.ended);
 }
 
 void esi_node_stuck(void)
 {
-    if (atomic_load_explicit(&esi_node.state, memory_order_relaxed) == ESI_NODE_STOPPING) {
-        /* The stopper will send more. */
+    if (atomic_load_explicit(&run.first_is_gone, memory_order_relaxed) ||
+        atomic_load_explicit(&esi_node.state, memory_order_relaxed) == ESI_NODE_STOPPING) {
+        /* The stopper is on its way, or will send more. */
         sched_yield();
         return;
     }
@@ -242,6 +245,8 @@ static void stop(void)
     }
     esi_watchdog_stop();
     stop_workers();
+    if (esi_plug.node_down)
+        esi_plug.node_down();
     esi_fault_stop();
     esi_poller_close(&esi_node.poller);
     for (int i = 0; i < esi_node.scheduler_count; i++) {
@@ -260,7 +265,7 @@ static int run_node(void (*first)(void *), void *argument, const es_options *opt
 {
     run.function = first;
     run.argument = argument;
-    esi_park_init(&run.ended);
+    sem_init(&run.ended, 0, 0);
     atomic_store_explicit(&run.first_is_gone, false, memory_order_relaxed);
     esi_node.exit_status = 0;
     es_err error = start(options, seed);
@@ -280,7 +285,7 @@ static int run_node(void (*first)(void *), void *argument, const es_options *opt
         esi_node.exit_status = MISUSED;
     } else {
         while (!atomic_load_explicit(&run.first_is_gone, memory_order_acquire))
-            esi_park_wait(&run.ended, ESI_NO_DEADLINE);
+            sem_wait(&run.ended);
     }
     stop();
     return esi_node.exit_status;
@@ -299,7 +304,7 @@ int es_run(void (*first)(void *), void *argument, const es_options *options)
 {
     const char *seed = getenv("ES_SIM");
     if (seed && *seed) {
-        uint64_t hash;
+        uint64_t hash = 0;
         int status = es_run_simulated(strtoull(seed, NULL, 0), first, argument, options, &hash);
         fprintf(stderr, "engset: simulated with seed %s, trace %016llx\n", seed, (unsigned long long)hash);
         return status;

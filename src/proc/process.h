@@ -81,13 +81,14 @@ struct esi_process {
     struct esi_worker *pinned_to;    /* while pin_count */
     struct esi_call *call;           /* the call under way (on its stack), or NULL */
     uint64_t group_leader, parent;
-    uint32_t stack_size_class_kib;   /* asked for; 0: default */
+    int64_t memory_bytes;            /* blocks it owns and messages it holds; shown to others at each switch */
 
     /* published: written by the owner or on its behalf, relaxed; a figure to be shown */
     _Atomic(uint8_t) state;          /* es_state */
-    _Atomic(int64_t) shown_messages, reductions, since_ns, dropped;
-    int64_t memory_bytes;            /* blocks it owns and messages it holds; read by others as a figure */
+    _Atomic(int64_t) shown_messages, shown_memory, reductions, since_ns, dropped;
     _Atomic(uint64_t) waits_for;     /* published: whose mailbox it waits to have room (es_send_wait), or 0 */
+    _Atomic(int32_t) links, monitors, monitored_by; /* published by bond.c: how many bonds of these kinds */
+    _Atomic(uint8_t) is_hibernated;  /* published: its stack is copied out */
 };
 
 /* What few processes have. */
@@ -161,6 +162,8 @@ void esi_wake(struct esi_process *p);
 
 /* Makes the process, which just was woken or spawned, runnable. `is_next`: on this worker's next slot. */
 void esi_make_runnable(struct esi_process *p, bool is_next);
+/* A new process: takes the next slot if that is free, else it queues. */
+void esi_make_runnable_new(struct esi_process *p);
 void esi_make_runnable_pinned(struct esi_process *p);
 
 /* Leaves the stack and asks the worker for `request`; comes back when the process runs again. errno is kept. */
@@ -224,6 +227,8 @@ struct esi_plug {
     bool (*alias_admits)(struct esi_process *self, uint64_t ref_id);
     /* What a descriptor's waiter was registered with is ready (ESI_POLL_*). Any worker, must be short. */
     void (*descriptor_ready)(void *tag, uint32_t ready);
+    /* `fd` is about to be closed: who waits for it is told, and it is not watched any more. In the runtime; any process. */
+    void (*descriptor_closing)(int fd);
     /* `self` ends and has ESI_FLAG_KNOWN; its inbox is closed, its bonds are not told yet. */
     void (*ending)(struct esi_process *self);
     /* The node goes down: no process exists any more, the schedulers' wheels still stand. What is left in tables goes. */

@@ -104,7 +104,7 @@ static struct esi_process *runq_draw(struct esi_scheduler *s)
 /* Takes half of another's queue (at most 64), gives the first and queues the rest here. */
 static struct esi_process *steal_from(struct esi_scheduler *s, struct esi_scheduler *victim)
 {
-    if (!atomic_load_explicit(&victim->runq.length, memory_order_relaxed) || pthread_spin_trylock(&victim->runq.lock))
+    if (!esi_scheduler_has_backlog(victim) || pthread_spin_trylock(&victim->runq.lock))
         return NULL;
     struct esi_list loot;
     esi_list_init(&loot);
@@ -186,6 +186,7 @@ static struct esi_process *pick_next(struct esi_scheduler *s)
 struct esi_process *esi_scheduler_pick(struct esi_worker *w)
 {
     struct esi_scheduler *s = w->scheduler;
+    atomic_store_explicit(&s->picks, s->picks + 1, memory_order_relaxed);
     look_around(s);
     struct esi_process *p = pop_pinned(w);
     if (p)
@@ -204,7 +205,7 @@ struct esi_process *esi_scheduler_pick(struct esi_worker *w)
         p = steal(s);
     if (!p)
         return NULL;
-    if (!atomic_load_explicit(&s->runq.length, memory_order_relaxed)) {
+    if (!esi_scheduler_has_backlog(s)) {
         s->backlog = 0;
     } else if (++s->backlog >= ROUSE_PICKS) {
         s->backlog = 0;
@@ -215,12 +216,19 @@ fresh:
     return p;
 }
 
-bool esi_scheduler_has_work(struct esi_scheduler *s)
+bool esi_scheduler_has_backlog(struct esi_scheduler *s)
 {
-    return atomic_load_explicit(&s->runq.length, memory_order_seq_cst) > 0;
+    int32_t length = atomic_load_explicit(&s->runq.length, memory_order_seq_cst);
+    return length > 1 || (length == 1 && atomic_load_explicit(&s->is_starving, memory_order_seq_cst));
 }
 
 /* Runnable where? On its thread if it is pinned; else here, or in a thread that holds no scheduler: on the first scheduler. */
+void esi_make_runnable_new(struct esi_process *p)
+{
+    struct esi_worker *w = esi_worker_self();
+    esi_make_runnable(p, w && w->scheduler && !w->scheduler->next);
+}
+
 void esi_make_runnable(struct esi_process *p, bool is_next)
 {
     atomic_store_explicit(&p->state, ES_STATE_RUNNABLE, memory_order_relaxed);
@@ -235,11 +243,11 @@ void esi_make_runnable(struct esi_process *p, bool is_next)
         esi_rouse_one();
         return;
     }
+    struct esi_process *before = s->next;
     if (!is_next || esi_node.is_sim) {
         esi_runq_push(s, p);
         return;
     }
-    struct esi_process *before = s->next;
     s->next = p;
     if (before)
         esi_runq_push(s, before);
@@ -303,8 +311,10 @@ static void sleep_simulated(struct esi_scheduler *s)
 static bool something_came(struct esi_worker *w)
 {
     for (int i = 0; i < esi_node.scheduler_count; i++)
-        if (esi_scheduler_has_work(&esi_node.schedulers[i]))
+        if (esi_scheduler_has_backlog(&esi_node.schedulers[i]))
             return true;
+    if (atomic_load_explicit(&w->scheduler->runq.length, memory_order_seq_cst))
+        return true;
     return atomic_load_explicit(&w->pinned_count, memory_order_seq_cst) > 0 || w->scheduler->next ||
            atomic_load_explicit(&esi_node.state, memory_order_seq_cst) == ESI_NODE_STOPPED;
 }
@@ -317,7 +327,7 @@ void esi_scheduler_sleep(struct esi_worker *w)
         return;
     }
     esi_scheduler_fire_timers(s, esi_clock_now_ns());
-    if (esi_scheduler_has_work(s) || s->next)
+    if (atomic_load_explicit(&s->runq.length, memory_order_relaxed) || s->next)
         return;
     atomic_fetch_add_explicit(&esi_node.idle_count, 1, memory_order_seq_cst);
     /* seq_cst: announced before the look at the queues; pairs with esi_runq_push(), which lengthens a queue and then looks for idle ones. */

@@ -4,6 +4,7 @@
 #include "base/probe.h"
 #include "platform/clock.h"
 #include "proc/end.h"
+#include "proc/label.h"
 #include "proc/node.h"
 #include "proc/process.h"
 #include "proc/scheduler.h"
@@ -14,12 +15,28 @@ static void timeout_fired(struct esi_timer *timer)
     esi_wake(ESI_CONTAINER_OF(timer, struct esi_process, timeout));
 }
 
+/* What others may read at any time, also in the name of who lived here before. relaxed: esi_inbox_open() publishes. */
+static void init_published(struct esi_process *p)
+{
+    atomic_store_explicit(&p->flags, 0, memory_order_relaxed);
+    atomic_store_explicit(&p->queued, 0, memory_order_relaxed);
+    atomic_store_explicit(&p->name, 0, memory_order_relaxed);
+    atomic_store_explicit(&p->shown_messages, 0, memory_order_relaxed);
+    atomic_store_explicit(&p->reductions, 0, memory_order_relaxed);
+    atomic_store_explicit(&p->dropped, 0, memory_order_relaxed);
+    atomic_store_explicit(&p->waits_for, 0, memory_order_relaxed);
+    atomic_store_explicit(&p->links, 0, memory_order_relaxed);
+    atomic_store_explicit(&p->monitors, 0, memory_order_relaxed);
+    atomic_store_explicit(&p->monitored_by, 0, memory_order_relaxed);
+    atomic_store_explicit(&p->is_hibernated, 0, memory_order_relaxed);
+}
+
 /* Everything but the inbox and the id. */
 static void init(struct esi_process *p, void (*function)(void), uint64_t argument)
 {
-    uint64_t id = atomic_load_explicit(&p->id, memory_order_relaxed);
-    memset((char *)p + offsetof(struct esi_process, flags), 0, sizeof *p - offsetof(struct esi_process, flags));
-    (void)id;
+    init_published(p);
+    char *own = (char *)&p->mailbox, *end = (char *)&p->state;
+    memset(own, 0, (size_t)(end - own));
     esi_list_init(&p->in_queue);
     esi_mailbox_init(&p->mailbox);
     esi_list_init(&p->memory);
@@ -45,8 +62,10 @@ static es_err apply_options(struct esi_process *p, const es_spawn_options *o)
         extra->stack_size_bytes = o->stack_size_bytes;
         extra->memory_limit_bytes = o->memory_limit_bytes;
         extra->limit_policy = o->message_limit_policy;
-        if (o->label)
+        if (o->label) {
             snprintf(extra->label, sizeof extra->label, "%s", o->label);
+            esi_label_set(p->id, o->label);
+        }
     }
     if (o->message_limit) {
         atomic_store_explicit(&p->message_limit, (int32_t)o->message_limit, memory_order_relaxed);
@@ -143,7 +162,7 @@ static es_pid spawn(struct esi_process *self, const es_spawn_options *o, void (*
     }
     esi_probe(SPAWN, pid.id, p->parent, 0);
     atomic_fetch_add_explicit(&esi_node.spawned, 1, memory_order_relaxed);
-    esi_make_runnable(p, false);
+    esi_make_runnable_new(p);
     return pid;
 }
 
@@ -163,4 +182,11 @@ es_pid esi_spawn(const es_spawn_options *options, void (*function)(void), esi_ar
         esi_leave();
     }
     return pid;
+}
+
+es_pid es_self(void)
+{
+    struct esi_worker *worker = esi_worker_self();
+    struct esi_process *self = worker ? atomic_load_explicit(&worker->current, memory_order_relaxed) : NULL;
+    return self ? esi_process_pid(self) : ES_NO_PID;
 }

@@ -159,7 +159,10 @@ static bool spread_work(void)
     for (int i = 0; i < esi_node.scheduler_count; i++) {
         struct esi_scheduler *s = &esi_node.schedulers[i];
         atomic_store_explicit(&s->ticked, 1, memory_order_relaxed);
-        if (esi_scheduler_has_work(s)) {
+        uint32_t picks = atomic_load_explicit(&s->picks, memory_order_relaxed);
+        atomic_store_explicit(&s->is_starving, picks == s->seen_picks, memory_order_seq_cst);
+        s->seen_picks = picks;
+        if (esi_scheduler_has_backlog(s)) {
             has_work = true;
             esi_rouse_one();
         }

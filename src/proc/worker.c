@@ -164,6 +164,7 @@ static void show(struct esi_process *p, es_state state)
 {
     atomic_store_explicit(&p->state, state, memory_order_relaxed);
     atomic_store_explicit(&p->shown_messages, p->mailbox.count, memory_order_relaxed);
+    atomic_store_explicit(&p->shown_memory, p->memory_bytes, memory_order_relaxed);
 }
 
 static bool has_stack_or_opens_one(struct esi_worker *w, struct esi_process *p, void (*entry)(void *))

@@ -42,6 +42,9 @@ struct esi_scheduler {
     _Atomic(uint64_t) wheel_next_ns;             /* a lower bound, for sleeping; written under the lock */
     _Atomic(struct esi_worker *) holder;         /* NULL: between two */
     _Atomic(uint32_t) ticked;                    /* the watchdog asks it to look at clock and poller */
+    _Atomic(uint32_t) picks;                     /* grows with each process it picks; relaxed, for the watchdog */
+    _Atomic(uint32_t) is_starving;               /* the watchdog saw its queue waiting over two ticks without a pick */
+    uint32_t seen_picks;                         /* the watchdog's own note */
     _Atomic(uint32_t) is_idle;                   /* its holder sleeps */
 };
 

@@ -1,0 +1,22 @@
+/* proc/memory.h - blocks that belong to a process: counted, on its memory list, gone when it ends.
+ *
+ * What user code gets are payloads and terms inside such blocks; what it gives back is looked at before it is believed. */
+#ifndef PROC_MEMORY_H
+#define PROC_MEMORY_H
+
+#include "proc/process.h"
+
+/* Hangs `block` on `self`, whose own it is from here on. Over the memory limit `self` is doomed, with `killed`: the process
+ * itself follows it by esi_end_now(). On behalf of `self`. */
+void esi_memory_hang(struct esi_process *self, struct esi_message *block);
+
+/* Takes `block` off again; it is the caller's. On behalf of `self`. */
+void esi_memory_unhang(struct esi_process *self, struct esi_message *block);
+
+/* Has `self` more than it may? Then it is doomed, with `killed`. For whoever adds to memory_bytes. On behalf of `self`. */
+void esi_memory_check(struct esi_process *self);
+
+/* A copy of `term` that belongs to no process, for a thread that is none: until es_drop(). ES_ENOMEM; ES_EINVAL: a pattern. Any thread. */
+ES_CHECKED es_err esi_keep_outside(es_term term, es_term *out);
+
+#endif

@@ -1,0 +1,60 @@
+/* pace.c - how a process takes its turns: yielding, sleeping, its priority, the clock. */
+#include <sched.h>
+#include <time.h>
+#include "platform/clock.h"
+#include "proc/process.h"
+
+void es_yield(void)
+{
+    struct esi_process *self = esi_enter();
+    if (!self) {
+        sched_yield();
+        return;
+    }
+    esi_yield(self);
+    esi_leave();
+}
+
+static void sleep_in_thread(int64_t time_ms)
+{
+    struct timespec left = {.tv_sec = time_ms / 1000, .tv_nsec = time_ms % 1000 * 1000000};
+    if (time_ms == ES_INFINITY)
+        left = (struct timespec){.tv_sec = INT32_MAX};
+    while (time_ms != 0 && (nanosleep(&left, &left) != 0 || time_ms == ES_INFINITY)) {
+    }
+}
+
+void es_sleep(int64_t time_ms)
+{
+    struct esi_process *self = esi_enter();
+    if (!self) {
+        sleep_in_thread(time_ms > 0 || time_ms == ES_INFINITY ? time_ms : 0);
+        return;
+    }
+    if (time_ms < 0 && time_ms != ES_INFINITY)
+        esi_badarg(self, "sleep");
+    if (time_ms == 0)
+        esi_yield(self);
+    uint64_t deadline_ns = time_ms == ES_INFINITY ? ESI_NO_DEADLINE : esi_deadline_in_ms(time_ms);
+    while (deadline_ns == ESI_NO_DEADLINE || esi_clock_now_ns() < deadline_ns)
+        esi_wait(self, deadline_ns);
+    esi_leave();
+}
+
+int64_t es_now_ns(void)
+{
+    return (int64_t)esi_clock_now_ns();
+}
+
+es_priority es_set_priority(es_priority priority)
+{
+    struct esi_process *self = esi_enter();
+    if (!self)
+        return ES_PRIORITY_NORMAL;
+    if ((unsigned)priority > ES_PRIORITY_MAX)
+        esi_badarg(self, "set_priority");
+    es_priority before = (es_priority)self->priority;
+    self->priority = (uint8_t)priority;
+    esi_leave();
+    return before;
+}
