@@ -312,6 +312,10 @@ ESI_INLINE es_term esi_lend(es_literal literal)
 
 /* ---- matching ---- */
 
+/* Does `term` match? What es_match() does with its pattern. */
+#if defined(ES_ANALYZE) || defined(__clang_analyzer__)
+ES_API bool es_match_literal(es_term term, es_literal pattern);
+#else
 /* Integers are stored through these: an int64_t is long, but the variable may be long long. */
 typedef int32_t __attribute__((may_alias)) esi_any_i32;
 typedef int64_t __attribute__((may_alias)) esi_any_i64;
@@ -430,6 +434,7 @@ ESI_INLINE bool es_match_literal(es_term term, es_literal pattern)
 }
 
 #pragma GCC diagnostic pop
+#endif /* ES_ANALYZE */
 
 #endif /* __cplusplus */
 #endif

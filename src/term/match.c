@@ -31,6 +31,8 @@ BINDER(esi_bM, unsigned long long, ESI_BIND_U64)
 /* Deeper patterns can only be terms that stand in a pattern: they are compared without recursion. */
 enum { PATTERN_DEPTH_MAX = 64 };
 
+typedef int32_t __attribute__((may_alias)) any_i32;
+typedef int64_t __attribute__((may_alias)) any_i64;
 typedef uint32_t __attribute__((may_alias)) any_u32;
 typedef uint64_t __attribute__((may_alias)) any_u64;
 
@@ -60,12 +62,12 @@ bool esi_bind(uint64_t word, uint64_t kind, void *variable)
     case ESI_BIND_I32:
         if (!es_get_int64(term, &i) || i != (int32_t)i)
             return false;
-        *(esi_any_i32 *)variable = (int32_t)i;
+        *(any_i32 *)variable = (int32_t)i;
         return true;
     case ESI_BIND_I64:
         if (!es_get_int64(term, &i))
             return false;
-        *(esi_any_i64 *)variable = i;
+        *(any_i64 *)variable = i;
         return true;
     case ESI_BIND_U32:
         if (!es_get_uint64(term, &u) || u != (uint32_t)u)
@@ -147,6 +149,12 @@ static bool match(uint64_t word, uint64_t pattern, unsigned depth)
 bool esi_match_any(uint64_t term, uint64_t pattern)
 {
     return match(term, pattern, 0);
+}
+
+/* For code built with ES_ANALYZE; otherwise it is inline. */
+bool es_match_literal(es_term term, es_literal pattern)
+{
+    return match(term.w, pattern.w, 0);
 }
 
 /* Pairs in place, by insertion: literals have at most 16. */

@@ -71,11 +71,12 @@ static bool is_name_character(uint32_t c)
 
 static bool is_reserved(const char *text, size_t length)
 {
-    static const char words[] =
-        " after and andalso band begin bnot bor bsl bsr bxor case catch cond div end fun if let"
-        " not of or orelse receive rem try when xor ";
-    for (const char *at = words + 1; *at != '\0'; at = strchr(at, ' ') + 1)
-        if (memcmp(at, text, length < 8 ? length : 8) == 0 && at[length] == ' ')
+    static const char words[][8] = {"after",  "and",     "andalso", "band", "begin", "bnot", "bor",
+                                    "bsl",    "bsr",     "bxor",    "case", "catch", "cond", "div",
+                                    "end",    "fun",     "if",      "let",  "not",   "of",   "or",
+                                    "orelse", "receive", "rem",     "try",  "when",  "xor"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strlen(words[i]) == length && memcmp(words[i], text, length) == 0)
             return true;
     return false;
 }

@@ -1,4 +1,4 @@
-// expect: ES_STRUCT\(frame\): a field before 'bytes' is missing, or the order differs
+// expect: ES_STRUCT\(frame\): a field before .?'bytes.?' is missing, or the order differs
 #include <engset.h>
 typedef struct {
     uint32_t length;

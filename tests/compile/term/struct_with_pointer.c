@@ -1,4 +1,4 @@
-// expect: 'name' is a pointer
+// expect: name.?' is a pointer
 #include <engset.h>
 typedef struct {
     char *name;
