@@ -45,7 +45,7 @@ static inline bool is_infinite(const uint64_t *box)
     return esi_header_kind(box[0]) == ESI_FLOAT && (box[1] >> 52 & 0x7ff) == 0x7ff;
 }
 
-es_err esi_term_measure(es_term term, size_t *words)
+__attribute__((noinline)) static es_err measure_any(es_term term, size_t *words)
 {
     struct esi_work work;
     uint64_t word = term.w;
@@ -101,6 +101,22 @@ es_err esi_term_measure(es_term term, size_t *words)
     if (err == ES_OK)
         *words = sum;
     return err;
+}
+
+/* The usual message, a tuple of what needs no words, is counted without a work list. */
+es_err esi_term_measure(es_term term, size_t *words)
+{
+    if (esi_is_box(term.w, ESI_TUPLE)) {
+        const uint64_t *box = esi_box(term.w);
+        uint64_t count = esi_header_count(box[0]), i = 1;
+        while (i <= count && is_immediate(box[i]))
+            i++;
+        if (i > count) {
+            *words = 1 + (size_t)count;
+            return ES_OK;
+        }
+    }
+    return measure_any(term, words);
 }
 
 size_t esi_term_find_invalid(es_term term)

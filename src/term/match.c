@@ -1,32 +1,9 @@
 /* match.c - the whole of matching, for what engset/match.h does not do inline; and maps. */
-#define ES_ANALYZE /* so that the functions that make binders are not inline here and can be defined */
 #include <engset/match.h>
 
 #include "base/assert.h"
 #include "term/build.h"
 #include "term/compare.h"
-
-#define BINDER(name, type, kind)                                       \
-    es_literal name(esi_cell *cell, type *variable)                    \
-    {                                                                  \
-        cell->w[0] = kind;                                             \
-        cell->w[1] = (uint64_t)(uintptr_t)variable;                    \
-        return ESI_LITERAL(esi_word_of_box(cell->w) + ESI_TAG_BINDER); \
-    }
-BINDER(esi_bt, es_term, ESI_BIND_TERM)
-BINDER(esi_ba, es_atom, ESI_BIND_ATOM)
-BINDER(esi_bp, es_pid, ESI_BIND_PID)
-BINDER(esi_br, es_ref, ESI_BIND_REF)
-BINDER(esi_bo, es_port, ESI_BIND_PORT)
-BINDER(esi_by, es_bin, ESI_BIND_BIN)
-BINDER(esi_bb, bool, ESI_BIND_BOOL)
-BINDER(esi_bd, double, ESI_BIND_DOUBLE)
-BINDER(esi_bi, int, ESI_BIND_I32)
-BINDER(esi_bu, unsigned, ESI_BIND_U32)
-BINDER(esi_bl, long, ESI_BIND_I64)
-BINDER(esi_bL, long long, ESI_BIND_I64)
-BINDER(esi_bm, unsigned long, ESI_BIND_U64)
-BINDER(esi_bM, unsigned long long, ESI_BIND_U64)
 
 /* Deeper patterns can only be terms that stand in a pattern: they are compared without recursion. */
 enum { PATTERN_DEPTH_MAX = 64 };
@@ -88,9 +65,23 @@ static bool match(uint64_t term, uint64_t pattern, unsigned depth);
 
 static bool match_words(const uint64_t *have, const uint64_t *want, uint64_t count, unsigned depth)
 {
-    for (uint64_t i = 0; i < count; i++)
-        if (!match(have[i], want[i], depth))
-            return false;
+    for (uint64_t i = 0; i < count; i++) {
+        switch (esi_tag(want[i])) {
+        case ESI_TAG_INT:
+        case ESI_TAG_ATOM:
+        case ESI_TAG_PID:
+            if (have[i] != want[i])
+                return false;
+            break;
+        case ESI_TAG_BINDER:
+            if (!esi_match_element(have[i], esi_wanted(want[i])))
+                return false;
+            break;
+        default:
+            if (!match(have[i], want[i], depth))
+                return false;
+        }
+    }
     return true;
 }
 
@@ -148,13 +139,11 @@ static bool match(uint64_t word, uint64_t pattern, unsigned depth)
 
 bool esi_match_any(uint64_t term, uint64_t pattern)
 {
+    /* Nearly always a tuple. */
+    if (esi_is_box(pattern, ESI_TUPLE))
+        return esi_tag(term) == ESI_TAG_BOX && term != 0 && esi_box(term)[0] == esi_box(pattern)[0] &&
+               match_words(esi_box(term) + 1, esi_box(pattern) + 1, esi_header_count(esi_box(pattern)[0]), 1);
     return match(term, pattern, 0);
-}
-
-/* For code built with ES_ANALYZE; otherwise it is inline. */
-bool es_match_literal(es_term term, es_literal pattern)
-{
-    return match(term.w, pattern.w, 0);
 }
 
 /* Pairs in place, by insertion: literals have at most 16. */
