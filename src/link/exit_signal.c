@@ -1,4 +1,4 @@
-/* exit_signal.c - es_send_exit(), and how an exit reason gets into a mailbox. */
+/* exit_signal.c - es_send_exit(), es_trap_exit(), and how an exit reason gets into a mailbox. */
 #include "link/exit_signal.h"
 
 #include "link/reason.h"
@@ -108,4 +108,17 @@ es_err esi_send_exit(es_pid to, es_term reason)
     esi_charge(self, 1);
     esi_leave();
     return error;
+}
+
+bool es_trap_exit(bool on)
+{
+    struct esi_process *self = esi_enter();
+    if (!self)
+        return false;
+    /* relaxed: only the process itself, and who acts on its behalf, decides by it. */
+    uint32_t before =
+        on ? atomic_fetch_or_explicit(&self->flags, ESI_FLAG_TRAPS, memory_order_relaxed)
+           : atomic_fetch_and_explicit(&self->flags, ~(uint32_t)ESI_FLAG_TRAPS, memory_order_relaxed);
+    esi_leave();
+    return before & ESI_FLAG_TRAPS;
 }

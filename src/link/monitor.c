@@ -62,16 +62,20 @@ static struct esi_message *monitor_new(struct monitor monitor)
 /* ------------------------------------------------------------ DOWN */
 
 /* Builds {Tag, Ref, process, Object, Reason} behind a payload. */
-static es_err down_new(const struct down *down, es_term reason, struct esi_message **out)
+static es_err down_build(const struct down *down, es_literal object, es_term reason, struct esi_message **out)
 {
-    es_term object = es_lend(down->object.pid);
-    if (down->object.name.w)
-        object = es_lend(ES_TUPLE(down->object.name, down->object.node));
     es_term message = es_lend(ES_TUPLE(down->tag, down->ref, es_am_process, object, reason));
     es_err error = esi_message_copy_behind(sizeof *down, message, out);
     if (error == ES_OK)
         *down_in(*out) = *down;
     return error;
+}
+
+static es_err down_new(const struct down *down, es_term reason, struct esi_message **out)
+{
+    if (down->object.name.w)
+        return down_build(down, ES_TUPLE(down->object.name, down->object.node), reason, out);
+    return down_build(down, ES_T(down->object.pid), reason, out);
 }
 
 static void down_arrives(struct esi_process *self, struct esi_message *signal)

@@ -1,0 +1,303 @@
+/* timer.c - proves timers: the cases TMR-01 to TMR-16. */
+#include "story.h"
+
+ES_ATOMS(r, tick, done, ready, later_name);
+
+enum { LONG_MS = 3600 * 1000 };
+
+static int64_t now_ms(void)
+{
+    return es_now_ns() / 1000000;
+}
+
+STORY(a_cancelled_timer_gives_what_was_left_and_no_message, "TMR-01")
+{
+    es_ref timer = es_start_timer(LONG_MS, es_self(), tick);
+    int64_t left = es_cancel_timer(timer);
+    EXPECT(left > LONG_MS - 60000 && left <= LONG_MS);
+    timer = es_send_after(3, es_self(), tick);
+    EXPECT(es_cancel_timer(timer) >= 0 || there_is(tick));
+    EXPECT(is_quiet());
+}
+
+STORY(what_fired_or_was_cancelled_or_never_was_cannot_be_cancelled, "TMR-02")
+{
+    es_ref timer = es_start_timer(0, es_self(), tick);
+    EXPECT(stays_there(ES_TUPLE(es_am_timeout, timer, tick)));
+    EXPECT(es_cancel_timer(timer) == ES_ENOTFOUND);
+    EXPECT(there_is(ES_TUPLE(es_am_timeout, timer, tick)));
+    timer = es_start_timer(LONG_MS, es_self(), tick);
+    EXPECT(es_cancel_timer(timer) >= 0);
+    EXPECT(es_cancel_timer(timer) == ES_ENOTFOUND);
+    EXPECT(es_cancel_timer(es_make_ref()) == ES_ENOTFOUND);
+    EXPECT(is_quiet());
+}
+
+static void cancels(es_term argument)
+{
+    es_pid parent;
+    es_ref timer;
+    EXPECT(es_match(argument, ES_TUPLE(&parent, &timer)));
+    es_send(parent, ES_TUPLE(done, es_cancel_timer(timer)));
+}
+
+STORY(another_process_cancels_as_well, "TMR-03")
+{
+    int64_t left = 0;
+    es_ref timer = es_start_timer(LONG_MS, es_self(), tick);
+    es_spawn(cancels, ES_TUPLE(es_self(), timer));
+    EXPECT(got(ES_TUPLE(done, &left)));
+    EXPECT(left > LONG_MS - 60000 && left <= LONG_MS);
+    EXPECT(es_read_timer(timer) == ES_ENOTFOUND);
+}
+
+STORY(an_answer_to_cancelling_may_come_as_a_message, "TMR-04 TMR-05")
+{
+    int64_t left = 0;
+    es_ref timer = es_start_timer(LONG_MS, es_self(), tick);
+    EXPECT(es_cancel_timer_async(timer, true) == ES_OK);
+    EXPECT(got(ES_TUPLE(es_am_cancel_timer, timer, &left)));
+    EXPECT(left > LONG_MS - 60000 && left <= LONG_MS);
+    EXPECT(es_cancel_timer_async(timer, true) == ES_OK);
+    EXPECT(got(ES_TUPLE(es_am_cancel_timer, timer, es_am_false)));
+    timer = es_start_timer(LONG_MS, es_self(), tick);
+    EXPECT(es_cancel_timer_async(timer, false) == ES_OK);
+    EXPECT(es_read_timer(timer) == ES_ENOTFOUND);
+    EXPECT(is_quiet());
+}
+
+STORY(a_started_timer_says_its_reference_a_send_after_does_not, "TMR-06")
+{
+    es_ref timer = es_start_timer(1, es_self(), ES_TUPLE(tick, "text", 1));
+    EXPECT(got(ES_TUPLE(es_am_timeout, timer, ES_TUPLE(tick, "text", 1))));
+    es_send_after(1, es_self(), ES_TUPLE(tick, 2));
+    EXPECT(got(ES_TUPLE(tick, 2)));
+    EXPECT(is_quiet());
+}
+
+static void starts_before_now(void)
+{
+    es_start_timer(-1, es_self(), tick);
+}
+
+static void starts_before_the_clock(void)
+{
+    es_send_at(-1, es_self(), tick);
+}
+
+static void starts_to_a_number(void)
+{
+    es_start_timer(1, 7, tick);
+}
+
+STORY(a_time_before_all_time_is_an_argument_error_the_past_fires_at_once, "TMR-07")
+{
+    es_ref ref;
+    es_pid p = es_spawn_monitor(&ref, starts_before_now);
+    EXPECT(got_down(ref, p, ES_TUPLE(es_am_badarg, es_am_start_timer)));
+    p = es_spawn_monitor(&ref, starts_before_the_clock);
+    EXPECT(got_down(ref, p, ES_TUPLE(es_am_badarg, es_am_start_timer)));
+    p = es_spawn_monitor(&ref, starts_to_a_number);
+    EXPECT(got_down(ref, p, ES_TUPLE(es_am_badarg, es_am_start_timer)));
+    int64_t past = now_ms() > 5 ? now_ms() - 5 : 0;
+    ref = es_start_timer_at(past, es_self(), tick);
+    EXPECT(got(ES_TUPLE(es_am_timeout, ref, tick)));
+    int64_t at = now_ms() + 3;
+    es_send_at(at, es_self(), tick);
+    EXPECT(got(tick));
+    EXPECT(now_ms() >= at);
+}
+
+STORY(a_timer_to_the_dead_is_nothing, "TMR-08")
+{
+    es_ref timer = es_start_timer(1, dead_pid(), tick);
+    EXPECT(timer.id != 0);
+    EXPECT(es_read_timer(timer) == ES_ENOTFOUND);
+    EXPECT(es_cancel_timer(timer) == ES_ENOTFOUND);
+    es_start_timer(0, dead_pid(), tick);
+    EXPECT(is_quiet());
+}
+
+STORY(a_timer_to_a_name_looks_it_up_when_it_fires, "TMR-09")
+{
+    es_ref dropped = es_start_timer(1, later_name, tick);
+    es_sleep(3);
+    EXPECT(es_read_timer(dropped) == ES_ENOTFOUND);
+    es_ref timer = es_start_timer(20, later_name, tick);
+    EXPECT(es_register(later_name, es_self()) == ES_OK);
+    EXPECT(got(ES_TUPLE(es_am_timeout, timer, tick)));
+    EXPECT(es_unregister(later_name) == ES_OK);
+    timer = es_start_timer(LONG_MS, later_name, tick);
+    EXPECT(es_cancel_timer(timer) > 0);
+    es_start_timer(LONG_MS, later_name, tick); /* left to the end of the node */
+    EXPECT(is_quiet());
+}
+
+static void starts_one_for_itself(es_term argument)
+{
+    es_pid parent;
+    EXPECT(es_match(argument, &parent));
+    es_send(parent, ES_TUPLE(ready, es_start_timer(LONG_MS, es_self(), tick)));
+    exits_when_told();
+}
+
+STORY(a_timer_is_gone_when_its_receiver_ends, "TMR-10")
+{
+    es_ref own = {0};
+    es_pid p = es_spawn(starts_one_for_itself, es_lend(es_self()));
+    EXPECT(got(ES_TUPLE(ready, &own)));
+    es_ref ours = es_start_timer(LONG_MS, p, tick);
+    EXPECT(es_read_timer(own) > 0);
+    EXPECT(es_read_timer(ours) > 0);
+    tell_to_exit(p, r);
+    wait_for_end(p);
+    EXPECT(es_read_timer(own) == ES_ENOTFOUND);
+    EXPECT(es_read_timer(ours) == ES_ENOTFOUND);
+    EXPECT(es_cancel_timer(ours) == ES_ENOTFOUND);
+}
+
+static void starts_one_for_another(es_term argument)
+{
+    es_pid parent;
+    EXPECT(es_match(argument, &parent));
+    es_start_timer(20, parent, tick);
+}
+
+STORY(a_timer_outlives_who_started_it, "TMR-11")
+{
+    es_pid p = es_spawn(starts_one_for_another, es_lend(es_self()));
+    wait_for_end(p);
+    EXPECT(got(ES_TUPLE(es_am_timeout, ES_ANY, tick)));
+}
+
+STORY(a_timer_can_be_read, "TMR-12")
+{
+    es_ref timer = es_start_timer(LONG_MS, es_self(), tick);
+    int64_t left = es_read_timer(timer);
+    EXPECT(left > LONG_MS - 60000 && left <= LONG_MS);
+    EXPECT(es_cancel_timer(timer) <= left);
+    EXPECT(es_read_timer(timer) == ES_ENOTFOUND);
+}
+
+/* `count` timers of 0 to `longest_ms`. */
+static void measures(long count, int64_t longest_ms)
+{
+    for (long i = 0; i < count; i++) {
+        int64_t asked = i * 7919 % (longest_ms + 1);
+        es_send_after(asked, es_self(), ES_TUPLE(tick, es_now_ns(), asked));
+    }
+    for (long i = 0; i < count; i++) {
+        int64_t started, asked;
+        es_receive {
+            es_case(ES_TUPLE(tick, &started, &asked))
+                EXPECT(es_now_ns() - started >= asked * 1000000);
+        }
+    }
+    EXPECT(is_quiet());
+}
+
+static void measures_some(void)
+{
+    measures(rounds(100000), rounds(100000) < 100000 ? 300 : 5000);
+}
+
+static void measures_all(void)
+{
+    measures(rounds(100000), 5000);
+}
+
+CASE(a_timer_never_fires_early, rounds(100000), "TMR-13")
+{
+    play_real(measures_some);
+    play_simulated(measures_all, 3);
+}
+
+/* A tenth of the timers is cancelled at some time, from two processes. */
+static void many_live_timers(void)
+{
+    long count = rounds(1000000), cancelled = 0, fired = 0;
+    es_ref *timers = es_alloc((size_t)count * sizeof *timers);
+    bool *is_cancelled = es_alloc((size_t)count);
+    uint8_t *has_fired = es_alloc((size_t)count);
+    for (long i = 0; i < count; i++)
+        timers[i] = es_send_after(i % 50, es_self(), ES_TUPLE(tick, i));
+    for (long i = 0; i < count; i += 3)
+        is_cancelled[i] = es_cancel_timer(timers[i]) >= 0;
+    for (long i = 0; i < count; i++)
+        cancelled += is_cancelled[i];
+    for (long n = count - cancelled; n > 0; n--) {
+        int64_t i = 0;
+        es_receive {
+            es_case(ES_TUPLE(tick, &i))
+                fired++;
+        }
+        EXPECT(!is_cancelled[i]);
+        EXPECT(has_fired[i]++ == 0);
+    }
+    EXPECT(fired + cancelled == count);
+    EXPECT(is_quiet());
+}
+
+CASE(of_cancel_and_fire_exactly_one_happens, rounds(1000000), "TMR-14")
+{
+    play_real(many_live_timers);
+    play_simulated(many_live_timers, 2);
+}
+
+/* The wall clock is not asked at all: what a timer and a receive wait for is es_now_ns(), the monotonic clock. */
+STORY(timers_and_timeouts_go_by_the_monotonic_clock, "TMR-15")
+{
+    int64_t before = es_now_ns();
+    es_send_after(10, es_self(), tick);
+    es_receive {
+        es_case(tick)
+            EXPECT(es_now_ns() - before >= 10 * 1000000);
+    }
+    before = es_now_ns();
+    es_receive {
+        es_after(10)
+            EXPECT(es_now_ns() - before >= 10 * 1000000);
+    }
+}
+
+static void long_timers(void)
+{
+    const int64_t long_ms = (INT64_C(1) << 32) + 5;
+    int64_t before = es_now_ns();
+    es_ref timer = es_start_timer(long_ms, es_self(), tick),
+           never = es_start_timer(INT64_MAX, es_self(), tick);
+    EXPECT(es_read_timer(timer) == long_ms);
+    es_receive {
+        es_case(ES_TUPLE(es_am_timeout, timer, tick))
+            EXPECT(es_now_ns() - before >= long_ms * 1000000);
+    }
+    EXPECT(es_now_ns() - before < (long_ms + 2) * 1000000);
+    EXPECT(es_cancel_timer(never) > 0);
+}
+
+CASE(a_timer_may_be_longer_than_49_days, 1, "TMR-16")
+{
+    play_simulated(long_timers, 3);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_cancelled_timer_gives_what_was_left_and_no_message),
+        cmocka_unit_test(what_fired_or_was_cancelled_or_never_was_cannot_be_cancelled),
+        cmocka_unit_test(another_process_cancels_as_well),
+        cmocka_unit_test(an_answer_to_cancelling_may_come_as_a_message),
+        cmocka_unit_test(a_started_timer_says_its_reference_a_send_after_does_not),
+        cmocka_unit_test(a_time_before_all_time_is_an_argument_error_the_past_fires_at_once),
+        cmocka_unit_test(a_timer_to_the_dead_is_nothing),
+        cmocka_unit_test(a_timer_to_a_name_looks_it_up_when_it_fires),
+        cmocka_unit_test(a_timer_is_gone_when_its_receiver_ends),
+        cmocka_unit_test(a_timer_outlives_who_started_it),
+        cmocka_unit_test(a_timer_can_be_read),
+        cmocka_unit_test(a_timer_never_fires_early),
+        cmocka_unit_test(of_cancel_and_fire_exactly_one_happens),
+        cmocka_unit_test(timers_and_timeouts_go_by_the_monotonic_clock),
+        cmocka_unit_test(a_timer_may_be_longer_than_49_days),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
