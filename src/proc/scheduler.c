@@ -77,28 +77,28 @@ static struct esi_process *runq_pop(struct esi_scheduler *s)
     return node ? ESI_CONTAINER_OF(node, struct esi_process, in_queue) : NULL;
 }
 
-/* Simulated: anyone in the queue may be next. */
+/* Simulated: anyone in the queue may be next. Under the lock all the same: who stops the node is another thread. */
 static struct esi_process *runq_draw(struct esi_scheduler *s)
 {
-    int32_t length = s->runq.length;
     if (s->next) {
         esi_runq_push(s, s->next);
         s->next = NULL;
-        length++;
     }
-    if (!length)
-        return NULL;
+    pthread_spin_lock(&s->runq.lock);
     struct esi_list *list = runq_choose(&s->runq);
     int32_t count = 0;
     ESI_LIST_EACH(it, list)
         count++;
-    int32_t drawn = (int32_t)esi_random_below(&s->random, (uint64_t)count);
-    struct esi_list *node = list->next;
-    while (drawn-- > 0)
-        node = node->next;
-    esi_list_remove(node);
-    atomic_store_explicit(&s->runq.length, s->runq.length - 1, memory_order_relaxed);
-    return ESI_CONTAINER_OF(node, struct esi_process, in_queue);
+    struct esi_list *node = NULL;
+    if (count) {
+        node = list->next;
+        for (int32_t drawn = (int32_t)esi_random_below(&s->random, (uint64_t)count); drawn > 0; drawn--)
+            node = node->next;
+        esi_list_remove(node);
+        atomic_store_explicit(&s->runq.length, s->runq.length - 1, memory_order_relaxed);
+    }
+    pthread_spin_unlock(&s->runq.lock);
+    return node ? ESI_CONTAINER_OF(node, struct esi_process, in_queue) : NULL;
 }
 
 /* Takes half of another's queue (at most 64), gives the first and queues the rest here. */
