@@ -243,6 +243,7 @@ void esi_rx_take(struct esi_rx *rx)
     esi_mailbox_remove(&self->mailbox, rx->message, rx->slot - 1);
     esi_message_uncount(self, rx->message);
     hold(self, rx->message);
+    rx->cur = es_none(); /* the clauses behind the one that takes it do not see it any more */
     rx->pass = ESI_RX_DONE;
     esi_leave();
 }
