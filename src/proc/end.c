@@ -33,6 +33,8 @@ void esi_process_doom(struct esi_process *self, es_term reason)
 ES_NORETURN void esi_end_now(struct esi_process *self)
 {
     esi_defers_run(self);
+    if (self->is_ending) /* in a destructor: the end goes on behind it */
+        esi_end_main(self);
     for (;;) /* the worker starts the end on the stack's top instead of coming back here */
         esi_switch_out(self, ESI_REQUEST_YIELD);
 }

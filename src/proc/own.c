@@ -186,6 +186,7 @@ void esi_defer_run(struct esi_defer *defer)
 
 void esi_defers_run(struct esi_process *self)
 {
+    self->is_deferring = true;
     while (self->extra && self->extra->defers) {
         struct esi_defer *defer = self->extra->defers;
         void (*function)(void *) = defer->function;
@@ -195,4 +196,5 @@ void esi_defers_run(struct esi_process *self)
         function(defer->argument);
         esi_enter();
     }
+    self->is_deferring = false;
 }

@@ -73,6 +73,7 @@ struct esi_process {
     uint8_t request;                 /* enum esi_request */
     bool is_ending;                  /* runs its end: no signal is handled any more */
     bool is_doomed;                  /* will end as soon as it runs: `reason` is set */
+    bool is_deferring;               /* its es_defer()s run: they go on although it is doomed */
     bool is_faulted;                 /* ends by a fault or an error of its own: worth a report */
     uint16_t suspend_count;
     uint16_t frame_refs;             /* others hold pointers into its stack: not hibernated */

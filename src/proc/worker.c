@@ -169,8 +169,10 @@ static void show(struct esi_process *p, es_state state)
 
 static bool has_stack_or_opens_one(struct esi_worker *w, struct esi_process *p, void (*entry)(void *))
 {
-    if (p->fiber.stack)
+    if (p->fiber.stack) {
+        esi_hibernate_restore(p);
         return true;
+    }
     size_t size = p->extra && p->extra->stack_size_bytes ? p->extra->stack_size_bytes : ESI_STACK_DEFAULT;
     struct esi_stack *stack;
     if (esi_stack_open(&w->scheduler->stacks, size, &stack) != ES_OK)
@@ -185,9 +187,10 @@ static bool make_ready(struct esi_worker *w, struct esi_process *p)
 {
     if (p->is_ending)
         return true;
-    if (p->taken || (atomic_load_explicit(&p->flags, memory_order_relaxed) & ESI_FLAG_SIGNALS))
+    /* Suspended: what comes meanwhile goes to the mailbox, since it can sleep with an empty inbox only. */
+    if (p->taken || p->suspend_count || (atomic_load_explicit(&p->flags, memory_order_relaxed) & ESI_FLAG_SIGNALS))
         esi_signals_take(p, ESI_BUDGET);
-    if (p->is_doomed) {
+    if (p->is_doomed && !p->is_deferring) {
         if (!has_stack_or_opens_one(w, p, esi_end_main))
             return false;
         esi_fiber_restart(&p->fiber, esi_end_main, p);
@@ -208,7 +211,6 @@ static bool make_ready(struct esi_worker *w, struct esi_process *p)
 /* Puts the process to sleep. False: something came meanwhile, it goes on. After true it may run elsewhere already. */
 static bool park(struct esi_process *p)
 {
-    atomic_fetch_and_explicit(&p->flags, ~(uint32_t)ESI_FLAG_WOKEN, memory_order_relaxed);
     if (!esi_inbox_park(&p->inbox))
         return false;
     /* seq_cst: pairs with esi_wake() and esi_signal_send(), which set a flag first resp. after and then look at the inbox. */
@@ -287,6 +289,10 @@ static void run(struct esi_worker *w, struct esi_process *p)
     atomic_store_explicit(&w->current, p, memory_order_relaxed);
     atomic_store_explicit(&w->slice, w->slice + 1, memory_order_relaxed);
     show(p, ES_STATE_RUNNING);
+    /* From here on it looks at what it waits for; a wake-up from before is used up, a later one keeps it from the next sleep. seq_cst:
+     * what the waker made true before it set the flag is seen. */
+    if (atomic_load_explicit(&p->flags, memory_order_relaxed) & ESI_FLAG_WOKEN)
+        atomic_fetch_and_explicit(&p->flags, ~(uint32_t)ESI_FLAG_WOKEN, memory_order_seq_cst);
     int32_t budget = p->budget;
     if (esi_node.is_sim)
         esi_trace_mix((p->id & 0xfffffff) << 8 | p->request);
@@ -295,8 +301,6 @@ static void run(struct esi_worker *w, struct esi_process *p)
         cannot_run(w, p);
         return;
     }
-    if (p->extra && p->extra->hibernated)
-        esi_hibernate_restore(p);
     esi_fiber_switch(&w->fiber, &p->fiber);
     if (w->scheduler)
         w->scheduler->slice_budget = p->budget;
@@ -315,6 +319,7 @@ static void landed(struct esi_worker *w)
     if (atomic_load_explicit(&w->lost, memory_order_acquire) == ESI_LOST_STRANDED)
         esi_worker_stay_stranded(w);
     esi_fault_landed(w, p);
+    p->is_deferring = false;
     if (p->is_ending) { /* in a destructor: the end goes on behind it */
         esi_fiber_restart(&p->fiber, esi_end_main, p);
         p->request = ESI_REQUEST_YIELD;
