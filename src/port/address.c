@@ -1,0 +1,99 @@
+/* address.c - addresses as text: "127.0.0.1:5060", "[::1]:5060", "[fe80::1%2]:5060" (2 is an interface's number). */
+#include <engset/port.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Longer than any address in digits. */
+enum { HOST_MAX = 64 };
+
+/* All of `text` is a decimal number up to `max`, without sign, blanks or superfluous digits. */
+static bool parse_number(const char *text, uint32_t max, uint32_t *out)
+{
+    uint64_t value = 0;
+    size_t length = strlen(text);
+    if (length == 0 || length > 10)
+        return false;
+    for (size_t i = 0; i < length; i++) {
+        if (text[i] < '0' || text[i] > '9')
+            return false;
+        value = value * 10 + (uint64_t)(text[i] - '0');
+    }
+    *out = (uint32_t)value;
+    return value <= max;
+}
+
+static es_err parse_4(const char *host, uint32_t port, es_address *out)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    if (inet_pton(AF_INET, host, &in.sin_addr) != 1)
+        return ES_EINVAL;
+    *out = (es_address){.length = sizeof in};
+    memcpy(&out->storage, &in, sizeof in);
+    return ES_OK;
+}
+
+static es_err parse_6(char *host, uint32_t port, es_address *out)
+{
+    struct sockaddr_in6 in = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
+    char *scope = strchr(host, '%');
+    if (scope) {
+        *scope++ = 0;
+        if (!parse_number(scope, UINT32_MAX, &in.sin6_scope_id))
+            return ES_EINVAL;
+    }
+    if (inet_pton(AF_INET6, host, &in.sin6_addr) != 1)
+        return ES_EINVAL;
+    *out = (es_address){.length = sizeof in};
+    memcpy(&out->storage, &in, sizeof in);
+    return ES_OK;
+}
+
+es_err es_address_parse(const char *text, es_address *out)
+{
+    char host[HOST_MAX];
+    bool is_6 = text[0] == '[';
+    const char *start = is_6 ? text + 1 : text;
+    const char *end = strchr(start, is_6 ? ']' : ':');
+    if (!end || (size_t)(end - start) >= sizeof host)
+        return ES_EINVAL;
+    memcpy(host, start, (size_t)(end - start));
+    host[end - start] = 0;
+    const char *colon = is_6 ? end + 1 : end;
+    uint32_t port;
+    if (*colon != ':' || !parse_number(colon + 1, UINT16_MAX, &port))
+        return ES_EINVAL;
+    return is_6 ? parse_6(host, port, out) : parse_4(host, port, out);
+}
+
+static int64_t print_4(const es_address *address, char *buffer, size_t size)
+{
+    struct sockaddr_in in;
+    char host[HOST_MAX];
+    memcpy(&in, &address->storage, sizeof in);
+    inet_ntop(AF_INET, &in.sin_addr, host, sizeof host);
+    return snprintf(buffer, size, "%s:%u", host, ntohs(in.sin_port));
+}
+
+static int64_t print_6(const es_address *address, char *buffer, size_t size)
+{
+    struct sockaddr_in6 in;
+    char host[HOST_MAX];
+    memcpy(&in, &address->storage, sizeof in);
+    inet_ntop(AF_INET6, &in.sin6_addr, host, sizeof host);
+    if (in.sin6_scope_id)
+        return snprintf(buffer, size, "[%s%%%u]:%u", host, in.sin6_scope_id, ntohs(in.sin6_port));
+    return snprintf(buffer, size, "[%s]:%u", host, ntohs(in.sin6_port));
+}
+
+int64_t es_address_print(const es_address *address, char *buffer, size_t size)
+{
+    sa_family_t family = address->storage.ss_family;
+    if (family == AF_INET && address->length >= sizeof(struct sockaddr_in))
+        return print_4(address, buffer, size);
+    if (family == AF_INET6 && address->length >= sizeof(struct sockaddr_in6))
+        return print_6(address, buffer, size);
+    return ES_EINVAL;
+}

@@ -1,0 +1,35 @@
+/* port/fd.h - processes that wait for descriptors.
+ *
+ * A call of this room tries its system call first; when that would block it comes here and then tries again. Any number of
+ * processes may wait for one descriptor; all those whose wish may have come true are woken, and who comes too late waits again.
+ * Nothing here reads or writes a descriptor. */
+#ifndef PORT_FD_H
+#define PORT_FD_H
+
+#include <engset/port.h>
+#include "proc/process.h"
+
+/* Waits until `fd` may be ready for `wanted` (ESI_POLL_IN, ESI_POLL_OUT or both), which a system call then tells. A deadline as in
+ * engset/port.h. The process itself, in the runtime; does not return when it is ended meanwhile.
+ *   ES_ETIMEOUT  it was not until the deadline; or this process is ending and does not wait any more
+ *   ES_ECLOSED   es_close() closed it meanwhile
+ *   ES_EINVAL    no descriptor, or one that is always ready
+ *   ES_ELIMIT    a number too large, or too many watches in this OS process
+ *   ES_ENOMEM, ES_EOS */
+ES_CHECKED es_err esi_fd_wait(struct esi_process *self, int fd, uint32_t wanted, int64_t deadline_ns);
+
+/* `fd` is about to be closed: nobody is watched for it any more, and who waits gets ES_ECLOSED. Any thread. */
+void esi_fd_closing(int fd);
+
+/* The calling process, in the runtime, where descriptors can be waited for: not in a simulated world, whose clock would not wait
+ * for them. ES_ENOPROC, ES_EINVAL: not entered. `call` names the function. */
+ES_CHECKED es_err esi_fd_enter(const char *call, struct esi_process **out);
+
+/* Notes that the system refused `call`, with `code` as errno and as the reason in es_last_detail(); gives ES_EOS, or ES_ECLOSED
+ * for a descriptor that is closed. The process itself, in the runtime. */
+es_err esi_fd_refused(struct esi_process *self, const char *call, int code);
+
+/* Notes that waiting failed, and gives `error`. The process itself, in the runtime. */
+es_err esi_fd_wait_failed(struct esi_process *self, const char *call, int fd, es_err error);
+
+#endif
