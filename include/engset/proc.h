@@ -20,12 +20,15 @@ ES_BEGIN_DECLS
 
 #if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 11
 #define ESI_OWNED __attribute__((malloc(es_free, 1), malloc(es_give, 2), malloc(es_react, 2), warn_unused_result, returns_nonnull))
+#define ESI_OWNED_RAW __attribute__((malloc(es_free, 1), warn_unused_result, returns_nonnull))
 #define ESI_TAKES(n)
 #elif defined(__clang__)
 #define ESI_OWNED __attribute__((warn_unused_result, returns_nonnull))
+#define ESI_OWNED_RAW ESI_OWNED
 #define ESI_TAKES(n) __attribute__((ownership_takes(malloc, n)))
 #else
 #define ESI_OWNED
+#define ESI_OWNED_RAW
 #define ESI_TAKES(n)
 #endif
 
@@ -135,6 +138,14 @@ static inline esi_argument esi_argument_pointer(const void *x) { return (esi_arg
 ES_API es_pid es_self(void);
 
 /* ------------------------------------------------------------------- send */
+
+/* A name on a node: ES_AT(name, node). */
+typedef struct es_name {
+    es_atom name, node;
+} es_name;
+#ifndef __cplusplus
+#define ES_AT(name, node) ((es_name){(name), (node)})
+#endif
 
 ES_API es_err esi_send_pid(es_pid to, es_term message);
 ES_API es_err esi_send_name(es_atom to, es_term message);
@@ -255,7 +266,7 @@ ES_API es_err es_parse_term(const char *text, es_term *out);
 ES_API const char *es_last_detail(void);
 
 /* `size_bytes` of raw memory, zeroed, freed by es_free() or when the process ends. Cannot be given away. Never NULL. Process only. */
-ES_API void *es_alloc(size_t size_bytes) __attribute__((malloc(es_free, 1), warn_unused_result, returns_nonnull));
+ES_API void *es_alloc(size_t size_bytes) ESI_OWNED_RAW;
 
 /* `destructor(resource)` runs in this process when it ends, however it ends, in the reverse order of owning. It must not wait.
  * A fault in one is reported and does not keep the others from running. ES_ENOMEM: not owned. Process only. */
@@ -335,7 +346,7 @@ typedef enum es_state { ES_STATE_RUNNING = 1, ES_STATE_RUNNABLE, ES_STATE_WAITIN
 typedef struct es_info {
     es_pid pid, parent, group_leader;
     es_atom name;              /* w 0: none */
-    const char *label;         /* "" when it has none */
+    char label[32];            /* "" when it has none */
     const void *function;      /* what it was spawned with */
     es_state state;
     es_priority priority;
