@@ -101,6 +101,8 @@ typedef struct esi_argument {
 } esi_argument;
 
 ES_API es_pid esi_spawn(const es_spawn_options *options, void (*function)(void), esi_argument argument);
+/* Why the last call in this process failed that gives no es_err itself, es_spawn() for one. A call that goes well does not
+ * reset it: ask only after a failure. es_last_detail() has the sentence to it. Any thread; each has its own. */
 ES_API es_err es_last_error(void);
 
 #ifndef __cplusplus
@@ -221,7 +223,13 @@ ES_API bool es_trap_exit(bool on);
 /* What a handler wants next. */
 typedef enum es_next { ES_CONTINUE = 0, ES_STOP = 1 } es_next;
 
+/* Frees what es_new() or es_alloc() gave. NULL: nothing. Freed before: the process ends with {double_free, Address}; given away:
+ * with {use_after_give, Address}; not its own: with {not_owner, Address}. Process only (elsewhere: ends the OS process with a message). */
 ES_API void es_free(void *memory) ESI_TAKES(1);
+
+/* Sends what es_new() gave as a message, moved and not copied. From here on it is the receiver's, whose es_case_struct() takes it; do not
+ * touch it again. ES_OK, also when nobody is there any more: then it is freed. NULL: nothing. Given before, freed or not its own: the process
+ * ends as by es_free(); memory of es_alloc(): with {badarg, give}. Process only (elsewhere: ends the OS process with a message). */
 ES_API es_err es_give(es_pid to, void *memory) ESI_TAKES(2);
 
 /* Turns the calling process into one that waits without a stack: from now on `handler(state, message)` is called

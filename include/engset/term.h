@@ -195,6 +195,7 @@ static inline int64_t esi_small(uint64_t word)
 
 /* ---- constants and questions; any thread ---- */
 
+/* No term at all, which functions give that find nothing. It is no value: it cannot be sent. */
 static inline es_term es_none(void)
 {
     es_term term = {0};
@@ -228,11 +229,13 @@ static inline bool es_is_none(es_term term)
     return term.w == 0;
 }
 
+/* Is it []? */
 static inline bool es_is_nil(es_term term)
 {
     return term.w == ESI_NIL_WORD;
 }
 
+/* Is it an atom? true and false are atoms, [] is none. */
 static inline bool es_is_atom(es_term term)
 {
     return esi_tag(term.w) == ESI_TAG_ATOM;
@@ -244,16 +247,19 @@ static inline bool es_is_list(es_term term)
     return term.w == ESI_NIL_WORD || esi_tag(term.w) == ESI_TAG_CONS;
 }
 
+/* Is it a tuple, of any size? */
 static inline bool es_is_tuple(es_term term)
 {
     return esi_is_box(term.w, ESI_TUPLE);
 }
 
+/* Is it a map, of any size? */
 static inline bool es_is_map(es_term term)
 {
     return esi_is_box(term.w, ESI_MAP) || esi_is_box(term.w, ESI_MAP_LITERAL);
 }
 
+/* Is it a float? 1 is none, 1.0 is one. */
 static inline bool es_is_float(es_term term)
 {
     return esi_is_box(term.w, ESI_FLOAT);
@@ -266,21 +272,25 @@ static inline bool es_is_integer(es_term term)
            esi_is_box(term.w, ESI_BIG_MINUS);
 }
 
+/* Is it a pid, of this node or another? */
 static inline bool es_is_pid(es_term term)
 {
     return esi_tag(term.w) == ESI_TAG_PID || esi_is_box(term.w, ESI_PID);
 }
 
+/* Is it a reference, of this node or another? */
 static inline bool es_is_ref(es_term term)
 {
     return esi_is_box(term.w, ESI_REF);
 }
 
+/* Is it a port? */
 static inline bool es_is_port(es_term term)
 {
     return esi_is_box(term.w, ESI_PORT);
 }
 
+/* Is it a fun of another node? It can be kept and sent on, not called. */
 static inline bool es_is_fun(es_term term)
 {
     return esi_is_box(term.w, ESI_FUN) || esi_is_box(term.w, ESI_EXPORT);
@@ -293,6 +303,7 @@ static inline bool es_is_bitstring(es_term term)
            esi_is_box(term.w, ESI_BIN_SHARED);
 }
 
+/* Are they the same atom? Atoms with the same text are. */
 static inline bool es_atom_equal(es_atom a, es_atom b)
 {
     return a.w == b.w;
@@ -307,25 +318,30 @@ static inline bool es_is(es_term term, es_atom atom)
 #ifdef __cplusplus
 #define ES_NO_PID (es_pid{0, 0, 0})
 #else
+/* No process: what es_self() gives in a thread that is none, and es_spawn() when it fails. */
 #define ES_NO_PID ((es_pid){0, 0, 0})
 #endif
 
+/* Is it ES_NO_PID? */
 static inline bool es_pid_is_none(es_pid pid)
 {
     return pid.id == 0 && pid.node == 0;
 }
 
+/* Do they name the same process? */
 static inline bool es_pid_equal(es_pid a, es_pid b)
 {
     return a.id == b.id && a.node == b.node && a.creation == b.creation;
 }
 
+/* Are they the same reference? */
 static inline bool es_ref_equal(es_ref a, es_ref b)
 {
     return a.id == b.id && a.pid == b.pid && a.node == b.node && a.creation == b.creation &&
            a.first == b.first && a.word_count == b.word_count;
 }
 
+/* Do they name the same port? */
 static inline bool es_port_equal(es_port a, es_port b)
 {
     return a.id == b.id && a.node == b.node && a.creation == b.creation;
@@ -353,6 +369,7 @@ static inline es_bin es_bytes(const void *data, size_t size)
  *
  * The es_get_ functions are true and write `*out` only if the term is of that type and fits. */
 
+/* Atoms, true and false among them. */
 static inline bool es_get_atom(es_term term, es_atom *out)
 {
     if (!es_is_atom(term))
@@ -411,6 +428,7 @@ static inline bool es_get_double(es_term term, double *out)
 ES_API
 bool es_get_bool(es_term term, bool *out);
 
+/* Pids, of this node or another. */
 static inline bool es_get_pid(es_term term, es_pid *out)
 {
     const uint64_t *box;
@@ -429,6 +447,7 @@ static inline bool es_get_pid(es_term term, es_pid *out)
     return true;
 }
 
+/* References, of this node or another. */
 static inline bool es_get_ref(es_term term, es_ref *out)
 {
     const uint64_t *box;
@@ -444,6 +463,7 @@ static inline bool es_get_ref(es_term term, es_ref *out)
     return true;
 }
 
+/* Ports. */
 static inline bool es_get_port(es_term term, es_port *out)
 {
     const uint64_t *box;
