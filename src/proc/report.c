@@ -49,6 +49,7 @@ void esi_report_configure(void)
     const char *reports = getenv("ES_REPORTS"), *format = getenv("ES_LOG");
     atomic_store_explicit(&is_off, reports && strcmp(reports, "0") == 0, memory_order_relaxed);
     atomic_store_explicit(&is_json, format && strcmp(format, "json") == 0, memory_order_relaxed);
+    atomic_store_explicit(&limit.window, 0, memory_order_relaxed);
     atomic_store_explicit(&is_configured, true, memory_order_release);
 }
 

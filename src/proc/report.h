@@ -37,7 +37,7 @@ void esi_report_stranded(const struct esi_long_run *run);
 typedef void esi_report_sink(const char *text, size_t length);
 void esi_report_set_sink(esi_report_sink *sink);
 
-/* Reads ES_REPORTS and ES_LOG again. Done by itself at the first report. */
+/* Reads ES_REPORTS and ES_LOG again, and begins to count anew. Done by itself at the first report. */
 void esi_report_configure(void);
 
 #endif

@@ -1,0 +1,324 @@
+/* A process that does not come back is ended all the same, where it can be left; where it cannot, it counts as ended. */
+#include <pthread.h>
+#include <stdio.h>
+#include <time.h>
+#include "case.h"
+#include "rounds.h"
+#include <engset.h>
+#include "platform/sanitize.h"
+#include "proc/report.h"
+
+#define UNCHECKED __attribute__((noinline, noipa))
+
+ES_ATOMS(stuck, hello, pong, ping);
+
+static struct {
+    char reason[200], report[8192];
+    int64_t waited_ms, info_us;
+    int ended, answered, status;
+    es_state state;
+    bool is_name_free, printed;
+    es_node_info node;
+} seen;
+static _Atomic int at_work, came_back;
+
+static void keep_report(const char *text, size_t length)
+{
+    snprintf(seen.report, sizeof seen.report, "%.*s", (int)length, text);
+}
+
+static void run(void (*first)(void *))
+{
+    es_options options = {.schedulers = 2};
+    es_node_info before;
+    es_node_info_get(&before);
+    memset(&seen, 0, sizeof seen);
+    at_work = came_back = 0;
+    esi_report_configure();
+    esi_report_set_sink(keep_report);
+    seen.status = es_run(first, NULL, &options);
+    esi_report_set_sink(NULL);
+    seen.node.forced_kills -= before.forced_kills;
+    seen.node.stranded -= before.stranded;
+}
+
+static void await_down(es_ref monitor)
+{
+    es_term reason;
+    int64_t start_ns = es_now_ns();
+    es_receive {
+        es_case(ES_TUPLE(es_am_DOWN, monitor, es_am_process, ES_ANY, &reason))
+        {
+            es_print(seen.reason, sizeof seen.reason, reason);
+            seen.ended++;
+        }
+        es_after(20000) snprintf(seen.reason, sizeof seen.reason, "nothing came");
+    }
+    seen.waited_ms = (es_now_ns() - start_ns) / 1000000;
+}
+
+static void await_work(int count)
+{
+    while (at_work < count)
+        es_yield();
+}
+
+static void answer_pings(void)
+{
+    es_pid from;
+    for (;;) {
+        es_receive {
+            es_case(ES_TUPLE(ping, &from)) es_send(from, pong);
+        }
+    }
+}
+
+/* ---- a loop without a call ---- */
+
+static UNCHECKED void spin(void)
+{
+    at_work++;
+    for (volatile int turning = 1; turning;)
+        ;
+}
+
+static void others_go_on(void)
+{
+    es_pid server = es_spawn(answer_pings);
+    for (int i = 0; i < 100; i++) {
+        es_send(server, ES_TUPLE(ping, es_self()));
+        es_receive {
+            es_case(pong) seen.answered++;
+            es_after(5000) return;
+        }
+    }
+}
+
+static void kill_a_spinner(void *unused)
+{
+    (void)unused;
+    es_ref monitor;
+    es_info info;
+    es_pid pid = es_spawn_monitor(&monitor, spin);
+    await_work(1);
+    others_go_on();
+    int64_t start_ns = es_now_ns();
+    if (es_process_info(pid, &info))
+        seen.state = info.state;
+    seen.info_us = (es_now_ns() - start_ns) / 1000;
+    es_send_exit(pid, es_am_kill);
+    await_down(monitor);
+    es_node_info_get(&seen.node);
+}
+
+CASE(a_process_that_spins_is_killed, 1, "PRC-26 PRC-28")
+{
+    if (ESI_TSAN)
+        skip(); /* it delays signals to the next call that it intercepts */
+    run(kill_a_spinner);
+    assert_string_equal(seen.reason, "killed");
+    assert_true(seen.waited_ms <= (ESI_ASAN ? 500 : 50));
+    assert_int_equal(seen.answered, 100);
+    assert_int_equal(seen.state, ES_STATE_RUNNING);
+    assert_true(seen.info_us < 10000);
+    assert_true(seen.node.forced_kills >= 1);
+}
+
+static void kill_many_spinners(void *unused)
+{
+    (void)unused;
+    for (long i = 0; i < rounds(2000); i++) {
+        es_ref monitor;
+        int before = at_work;
+        es_pid pid = es_spawn_monitor(&monitor, spin);
+        await_work(before + 1);
+        es_send_exit(pid, es_am_kill);
+        await_down(monitor);
+    }
+}
+
+static void test_killing_again_and_again_leaves_nothing_behind(void **state)
+{
+    (void)state;
+    if (ESI_TSAN)
+        skip();
+    run(kill_many_spinners);
+    assert_int_equal(seen.ended, rounds(2000));
+}
+
+static void exit_signals_that_do_not_end(void *unused)
+{
+    (void)unused;
+    es_ref monitor;
+    es_pid pid = es_spawn_monitor(&monitor, spin);
+    await_work(1);
+    es_send_exit(pid, es_am_normal); /* means nothing to others than oneself */
+    es_sleep(60);
+    es_info info;
+    seen.answered = es_process_info(pid, &info);
+    es_send_exit(pid, hello);
+    await_down(monitor);
+}
+
+static void test_only_a_signal_that_ends_it_interrupts_it(void **state)
+{
+    (void)state;
+    if (ESI_TSAN)
+        skip();
+    run(exit_signals_that_do_not_end);
+    assert_int_equal(seen.answered, 1); /* it was there */
+    assert_string_equal(seen.reason, "hello");
+}
+
+/* ---- a blocking call ---- */
+
+static UNCHECKED void sleep_long(void)
+{
+    struct timespec time = {1000, 0};
+    at_work++;
+    nanosleep(&time, NULL);
+    came_back++;
+    for (volatile int turning = 1; turning;)
+        ;
+}
+
+static void kill_a_sleeper(void *unused)
+{
+    (void)unused;
+    es_ref monitor;
+    es_info info;
+    es_pid pid = es_spawn_monitor(&monitor, sleep_long);
+    await_work(1);
+    es_sleep(30);
+    int64_t start_ns = es_now_ns();
+    if (es_process_info(pid, &info))
+        seen.state = info.state;
+    seen.info_us = (es_now_ns() - start_ns) / 1000;
+    es_send_exit(pid, es_am_kill);
+    await_down(monitor);
+}
+
+CASE(a_process_in_a_blocking_call_is_killed, 1, "PRC-27 PRC-28")
+{
+    run(kill_a_sleeper);
+    assert_string_equal(seen.reason, "killed");
+    assert_true(seen.waited_ms <= (ESI_ASAN || ESI_TSAN ? 500 : 50));
+    assert_int_equal(seen.state, ES_STATE_RUNNING);
+    assert_true(seen.info_us < 10000);
+    assert_int_equal(came_back, 1);
+}
+
+/* ---- a lock of libc ---- */
+
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+static FILE *locked_file;
+static _Atomic int after_the_end;
+
+static void hold_a_lock_of_libc(void)
+{
+    if (es_register(stuck, es_self()) != ES_OK)
+        return;
+    flockfile(locked_file);
+    at_work++;
+    pthread_mutex_lock(&gate); /* goes on waiting after a signal */
+    pthread_mutex_unlock(&gate);
+    funlockfile(locked_file);
+    came_back++;
+    es_self(); /* looks at nothing */
+    es_yield();
+    after_the_end++;
+}
+
+static void *open_the_gate_after_2_s(void *unused)
+{
+    struct timespec time = {2, 0};
+    nanosleep(&time, NULL);
+    pthread_mutex_unlock(&gate);
+    return unused;
+}
+
+static void strand_one(void *unused)
+{
+    (void)unused;
+    es_ref monitor;
+    es_pid pid = es_spawn_monitor(&monitor, hold_a_lock_of_libc);
+    await_work(1);
+    es_send_exit(pid, es_am_kill);
+    await_down(monitor);
+    seen.is_name_free = es_pid_is_none(es_whereis(stuck));
+    char line[100];
+    seen.printed = snprintf(line, sizeof line, "%f", 1.5) > 0;
+    others_go_on();
+    es_node_info_get(&seen.node);
+    for (int i = 0; i < 400 && !came_back; i++)
+        es_sleep(10);
+    es_sleep(50);
+}
+
+CASE(a_process_that_cannot_be_left_counts_as_ended_after_a_second, 1, "CRH-16")
+{
+    pthread_t opener;
+    locked_file = fopen("/dev/null", "w");
+    after_the_end = 0;
+    pthread_mutex_lock(&gate);
+    pthread_create(&opener, NULL, open_the_gate_after_2_s, NULL);
+    run(strand_one);
+    pthread_join(opener, NULL);
+    assert_string_equal(seen.reason, "killed");
+    assert_true(seen.waited_ms >= 900 && seen.waited_ms < 1900);
+    assert_true(seen.is_name_free);
+    assert_true(seen.printed);
+    assert_int_equal(seen.answered, 100);
+    assert_int_equal(seen.node.stranded, 1);
+    assert_int_equal(came_back, 1);
+    assert_int_equal(after_the_end, 0); /* its first call of the runtime was its last */
+    assert_non_null(strstr(seen.report, "[E0121]"));
+    fclose(locked_file); /* its lock is free */
+}
+
+/* ---- the warning ---- */
+
+static UNCHECKED void compute_two_seconds(void)
+{
+    struct timespec start, now;
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    do {
+        for (volatile int i = 0; i < 100000; i++)
+            ;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    } while (now.tv_sec - start.tv_sec < 2);
+}
+
+static void run_long(void *unused)
+{
+    (void)unused;
+    es_ref monitor;
+    es_spawn_opt(ES_WITH(.monitor = &monitor, .label = "image_scale"), compute_two_seconds);
+    await_down(monitor);
+}
+
+static void test_a_long_run_is_named_with_its_place(void **state)
+{
+    (void)state;
+    if (ESI_TSAN)
+        skip();
+    run(run_long);
+    assert_string_equal(seen.reason, "normal");
+    assert_memory_equal(seen.report, "warning[E0120]: process <0.", 27);
+    assert_non_null(strstr(seen.report, "(image_scale) ran "));
+    assert_non_null(strstr(seen.report, "ms without a runtime call"));
+    assert_non_null(strstr(seen.report, "compute_two_seconds+0x"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_process_that_spins_is_killed),
+        cmocka_unit_test(test_killing_again_and_again_leaves_nothing_behind),
+        cmocka_unit_test(test_only_a_signal_that_ends_it_interrupts_it),
+        cmocka_unit_test(a_process_in_a_blocking_call_is_killed),
+        cmocka_unit_test(test_a_long_run_is_named_with_its_place),
+        cmocka_unit_test(a_process_that_cannot_be_left_counts_as_ended_after_a_second),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
