@@ -48,6 +48,10 @@ es_err esi_message_copy_behind(size_t payload_bytes, es_term term, struct esi_me
     if (!message)
         return ES_ENOMEM;
     message->term = esi_term_copy(term, message->words + payload_bytes / sizeof(uint64_t), &message->offheap);
+    if (es_is_none(message->term)) { /* a long binary found no memory of its own */
+        esi_message_free(message);
+        return ES_ENOMEM;
+    }
     message->tag = esi_term_tag(message->term);
     *out = message;
     return ES_OK;
