@@ -140,6 +140,8 @@ static void release_rest(struct esi_process *self)
     if (self->extra) {
         if (self->extra->hibernated)
             esi_message_free(self->extra->hibernated);
+        if (self->extra->detail)
+            esi_block_free(self->extra->detail, ESI_DETAIL_BYTES);
         esi_block_free(self->extra, sizeof *self->extra);
     }
 }

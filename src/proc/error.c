@@ -5,23 +5,28 @@
 
 static __thread struct {
     es_err last_error;
-    char detail[256];
+    char detail[ESI_DETAIL_BYTES];
 } outside __attribute__((tls_model("initial-exec")));
 
 es_err esi_fail(struct esi_process *self, es_err error, const char *format, ...)
 {
     va_list arguments;
-    struct esi_process_extra *extra = self ? esi_process_extra(self) : NULL;
-    if (self && !extra)
-        return error; /* no memory to remember it */
-    va_start(arguments, format);
-    if (extra) {
+    char *detail = outside.detail;
+    if (self) {
+        struct esi_process_extra *extra = esi_process_extra(self);
+        if (!extra)
+            return error; /* no memory to remember it */
         extra->last_error = error;
-        vsnprintf(extra->detail, sizeof extra->detail, format, arguments);
+        if (!extra->detail)
+            extra->detail = esi_block_alloc(ESI_DETAIL_BYTES);
+        if (!extra->detail)
+            return error;
+        detail = extra->detail;
     } else {
         outside.last_error = error;
-        vsnprintf(outside.detail, sizeof outside.detail, format, arguments);
     }
+    va_start(arguments, format);
+    vsnprintf(detail, ESI_DETAIL_BYTES, format, arguments);
     va_end(arguments);
     return error;
 }
@@ -41,7 +46,7 @@ const char *es_last_detail(void)
     struct esi_process *self = esi_enter();
     if (!self)
         return outside.detail;
-    const char *detail = self->extra ? self->extra->detail : "";
+    const char *detail = self->extra && self->extra->detail ? self->extra->detail : "";
     esi_leave();
     return detail;
 }

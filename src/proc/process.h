@@ -92,6 +92,8 @@ struct esi_process {
     _Atomic(uint8_t) is_hibernated;  /* published: its stack is copied out */
 };
 
+enum { ESI_DETAIL_BYTES = 256 };
+
 /* What few processes have. */
 struct esi_process_extra {
     struct esi_list owned;           /* struct esi_owned, newest first */
@@ -101,7 +103,7 @@ struct esi_process_extra {
     size_t stack_size_bytes;
     struct esi_message *hibernated;  /* the used part of its stack, copied out; put back at the same address */
     char label[32];
-    char detail[256];                /* es_last_detail() */
+    char *detail;                    /* es_last_detail(): a block of ESI_DETAIL_BYTES, or NULL */
     es_err last_error;
 };
 
