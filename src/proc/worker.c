@@ -224,7 +224,10 @@ static void go_to_sleep(struct esi_worker *w, struct esi_process *p)
     show(p, p->suspend_count ? ES_STATE_SUSPENDED : ES_STATE_WAITING);
     atomic_store_explicit(&w->current, NULL, memory_order_relaxed);
     esi_probe(PARK, p->id, 0, 0);
-    if (!park(p))
+    /* What it took and has not looked at is in the inbox no more: nobody would wake it for that. */
+    if (p->taken || p->turning)
+        esi_make_runnable(p, false);
+    else if (!park(p))
         esi_make_runnable(p, true);
 }
 
