@@ -234,8 +234,10 @@ es_err esi_fd_wait(struct esi_process *self, int fd, uint32_t wanted, int64_t de
 es_err esi_fd_enter(const char *call, struct esi_process **out)
 {
     struct esi_process *self = esi_enter();
-    if (!self)
-        return esi_fail(NULL, ES_ENOPROC, "%s: called in a thread that is no process", call);
+    if (!self) {
+        esi_fail(NULL, ES_ENOPROC, "%s: called in a thread that is no process", call);
+        return ES_ENOPROC;
+    }
     if (esi_node.is_sim) {
         esi_fail(self, ES_EINVAL, "%s: sockets are not simulated yet", call);
         esi_leave();
