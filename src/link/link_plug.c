@@ -21,6 +21,7 @@ __attribute__((constructor(150))) static void plug_in(void)
     esi_plug.spawn_link = esi_link_spawn;
     esi_plug.spawn_monitor = esi_monitor_spawn;
     esi_plug.alias_admits = esi_alias_admits;
+    esi_plug.send_exit = esi_send_exit;
     esi_plug.ending = forget;
     esi_plug.node_down = esi_timers_forget_all;
 }

@@ -198,8 +198,8 @@ static void end_everybody(es_atom reason)
     uint64_t index = 0;
     for (struct esi_process *p; (p = esi_table_next(&index));) {
         uint64_t id = atomic_load_explicit(&p->id, memory_order_relaxed);
-        if (id)
-            esi_send_exit((es_pid){.id = id}, es_from_atom(reason));
+        if (id && esi_plug.send_exit)
+            esi_plug.send_exit((es_pid){.id = id}, es_from_atom(reason));
     }
 }
 
@@ -255,6 +255,7 @@ static void stop(void)
     }
     esi_free(esi_node.schedulers);
     esi_node.schedulers = NULL;
+    esi_stack_pool_trim();
     esi_pool_fini(&esi_node.pool);
     atomic_store_explicit(&esi_node.state, ESI_NODE_DOWN, memory_order_seq_cst);
 }

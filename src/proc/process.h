@@ -232,6 +232,8 @@ struct esi_plug {
     void (*descriptor_ready)(void *tag, uint32_t ready);
     /* `fd` is about to be closed: who waits for it is told, and it is not watched any more. In the runtime; any process. */
     void (*descriptor_closing)(int fd);
+    /* esi_send_exit(), for the node's stop. */
+    es_err (*send_exit)(es_pid to, es_term reason);
     /* `self` ends and has ESI_FLAG_KNOWN; its inbox is closed, its bonds are not told yet. */
     void (*ending)(struct esi_process *self);
     /* The node goes down: no process exists any more, the schedulers' wheels still stand. What is left in tables goes. */
