@@ -127,7 +127,6 @@ static void look_at_kill(struct esi_worker *w, struct esi_process *p, uint64_t n
     uint64_t waited = now - w->kill_since_ns;
     if (waited < KILL_AFTER_NS)
         return;
-    atomic_fetch_add_explicit(&esi_node.forced_kills, waited < KILL_AFTER_NS + TICK_NS, memory_order_relaxed);
     if (waited > KILL_AFTER_NS + STRAND_AFTER_NS && !w->scheduler)
         strand(w, p, ran_ns);
     else
