@@ -113,10 +113,16 @@ static void test_leaf_functions_are_those_the_loader_chose(void **state)
 
 /* ---- the way up ---- */
 
+#ifdef __clang__
+#define AS_WRITTEN __attribute__((noinline, optnone))
+#else
+#define AS_WRITTEN __attribute__((noinline, noipa))
+#endif
+
 static uintptr_t pcs[16];
 static int pc_count;
 
-static __attribute__((noinline, noipa)) int innermost(int x)
+static AS_WRITTEN int innermost(int x)
 {
     ucontext_t here;
     getcontext(&here);
@@ -126,14 +132,14 @@ static __attribute__((noinline, noipa)) int innermost(int x)
 }
 
 /* With a frame that grows while it runs, and one that is aligned: other rules than the plain ones. */
-static __attribute__((noinline, noipa)) int middle(int x)
+static AS_WRITTEN int middle(int x)
 {
     volatile char *grown = __builtin_alloca((size_t)x + 64);
     grown[x] = 1;
     return innermost(x) + grown[x];
 }
 
-static __attribute__((noinline, noipa)) int outermost(int x)
+static AS_WRITTEN int outermost(int x)
 {
     return middle(x) + 1;
 }

@@ -9,7 +9,12 @@
 #include "platform/sanitize.h"
 #include "proc/fault.h"
 
-#define UNCHECKED __attribute__((noinline, noipa, no_sanitize("address", "undefined", "thread")))
+#ifdef __clang__
+#define AS_WRITTEN noinline, optnone
+#else
+#define AS_WRITTEN noinline, noipa
+#endif
+#define UNCHECKED __attribute__((AS_WRITTEN, no_sanitize("address", "undefined", "thread")))
 
 static struct {
     int status;

@@ -8,7 +8,11 @@
 #include "platform/sanitize.h"
 #include "proc/report.h"
 
+#ifdef __clang__
+#define UNCHECKED __attribute__((noinline, optnone))
+#else
 #define UNCHECKED __attribute__((noinline, noipa))
+#endif
 
 ES_ATOMS(stuck, hello, pong, ping);
 
