@@ -23,26 +23,36 @@ enum { ESI_RX_TAGS = 8 };
 
 /* One receive under way. Lies in the caller's frame; its fields are the library's. */
 struct esi_rx {
-    es_term cur;               /* the message that is shown; ES_NONE when none is */
-    struct esi_message *message;
+    es_term cur;                 /* the message that is shown; ES_NONE when none is */
     int pass;
-    int tag_count;             /* clauses noted; > ESI_RX_TAGS or any: all messages are shown */
-    bool any, armed;
-    uint64_t deadline_ns;      /* UINT64_MAX: none */
-    uint64_t reference;        /* the id of a reference that all clauses ask for; 0: none so far */
+    int tag_count;               /* clauses noted; < 0: all messages are shown */
+    struct esi_message *message; /* the one shown, then the one taken */
+    bool armed, is_noted, has_no_reference;
+    uint64_t deadline_ns;        /* UINT64_MAX: none */
+    uint64_t reference;          /* the id of the reference that all clauses noted ask for; 0: none */
+    void *at;                    /* where in the mailbox */
+    uint64_t slot;
+    void *process;               /* whose receive it is */
+    uint32_t epoch, looked;      /* looked: messages shown in vain */
     uint32_t tags[ESI_RX_TAGS];
 };
+
+/* What `cur` is while a typed message is shown that no clause has asked the tuple of. */
+#define ESI_RX_TYPED ((uint64_t)(3 << 3 | ESI_TAG_CONST))
 
 ES_API bool esi_rx_next(struct esi_rx *rx);
 ES_API void esi_rx_end(struct esi_rx *rx);
 ES_API void esi_rx_take(struct esi_rx *rx);
 ES_API void esi_rx_note(struct esi_rx *rx, es_literal pattern);
 ES_API bool esi_rx_arm(struct esi_rx *rx, int64_t timeout_ms);
+ES_API void esi_rx_as_tuple(struct esi_rx *rx);
 ES_API void *esi_rx_struct(struct esi_rx *rx, const struct es_struct_descriptor *type);
 
 /* A clause: matches the shown message, or is noted on the pass that notes. */
 static inline __attribute__((always_inline)) bool esi_rx_case(struct esi_rx *rx, es_literal pattern)
 {
+    if (__builtin_expect(rx->cur.w == ESI_RX_TYPED, 0))
+        esi_rx_as_tuple(rx);
     if (rx->cur.w)
         return es_match_literal(rx->cur, pattern);
     if (rx->pass == ESI_RX_NOTE)

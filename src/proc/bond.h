@@ -38,7 +38,8 @@ enum {
     ESI_BOND_MONITORED_BY, /* the key's id is the reference's */
     ESI_BOND_CALLER,       /* a call is under way to this process */
     ESI_BOND_LINK,         /* the key's id is the other's pid id */
-    ESI_BOND_ROOM_WAITER,  /* somebody waits for room in this mailbox */
+    ESI_BOND_ROOM_WAITER,  /* somebody waits for room in this mailbox; the key's id is the question's reference */
+    ESI_BOND_ASKS_FOR_ROOM, /* this process waits for room in another's mailbox */
 };
 
 /* On behalf of `self`, all of them. insert: false if the key is there. */

@@ -161,14 +161,16 @@ static uint64_t resolve(es_term to)
 
 static void wait_for_answer(struct esi_process *self, struct esi_call *call, uint64_t deadline_ns)
 {
+    bool has_waited = false;
     while (!call->is_answered) {
         /* The answer may lie among what was taken already, or in the inbox. */
         while (!esi_signals_take(self, self->budget > 0 ? self->budget : 1) && !self->is_doomed && !call->is_answered)
             esi_charge(self, 0);
         if (self->is_doomed)
             break;
-        if (call->is_answered || (deadline_ns != ESI_NO_DEADLINE && esi_clock_now_ns() >= deadline_ns))
+        if (call->is_answered || (has_waited && deadline_ns != ESI_NO_DEADLINE && esi_clock_now_ns() >= deadline_ns))
             break;
+        has_waited = true;
         esi_wait(self, deadline_ns);
     }
     self->call = NULL;
@@ -185,17 +187,23 @@ static void release_answer(struct esi_process *self, struct esi_call *call)
     esi_message_free(call->block);
 }
 
-es_err esi_ask(struct esi_process *self, uint64_t to, struct esi_message *request, es_term *answer)
+es_err esi_ask_until(struct esi_process *self, uint64_t to, struct esi_message *request, uint64_t reference, uint64_t deadline_ns,
+                     es_term *answer)
 {
-    struct esi_call call = {.reference = esi_reference_next(), .server = to};
+    struct esi_call call = {.reference = reference, .server = to};
     request->words[0] = self->id;
-    request->words[1] = call.reference;
+    request->words[1] = reference;
     self->call = &call;
     esi_signal_send(to, request);
-    wait_for_answer(self, &call, ESI_NO_DEADLINE);
+    wait_for_answer(self, &call, deadline_ns);
     *answer = call.answer;
     release_answer(self, &call);
-    return ES_OK;
+    return call.is_answered ? ES_OK : ES_ETIMEOUT;
+}
+
+es_err esi_ask(struct esi_process *self, uint64_t to, struct esi_message *request, es_term *answer)
+{
+    return esi_ask_until(self, to, request, esi_reference_next(), ESI_NO_DEADLINE, answer);
 }
 
 static es_err send_call(struct esi_process *self, struct esi_call *call, es_term request)

@@ -20,6 +20,10 @@ struct esi_call {
  * esi_answer(). For answers that are immediates. Does not return if the asker is ended meanwhile. The process itself, in the runtime. */
 es_err esi_ask(struct esi_process *self, uint64_t to, struct esi_message *request, es_term *answer);
 
+/* The same with a reference of the caller's choice (esi_reference_next()), until `deadline_ns` at most: ES_ETIMEOUT. */
+es_err esi_ask_until(struct esi_process *self, uint64_t to, struct esi_message *request, uint64_t reference, uint64_t deadline_ns,
+                     es_term *answer);
+
 /* Answers: from kind->arrive or kind->nobody. `answer` is an immediate. Any thread. */
 void esi_answer(uint64_t asker, uint64_t reference, es_term answer);
 

@@ -232,7 +232,8 @@ static void put_workers(const struct esi_dump_cause *cause)
 {
     (void)cause;
     for (int i = 0; i < ESI_WORKERS_MAX; i++) {
-        struct esi_worker *w = atomic_load_explicit(&esi_node.workers[i], memory_order_relaxed);
+        /* acquire: pairs with the release of who made it: its fields are there. */
+        struct esi_worker *w = atomic_load_explicit(&esi_node.workers[i], memory_order_acquire);
         if (!w)
             continue;
         struct esi_process *p = atomic_load_explicit(&w->current, memory_order_relaxed);

@@ -135,6 +135,8 @@ static void end_for_others(struct esi_process *self, bool may_yield)
 
 static void release_rest(struct esi_process *self)
 {
+    if (atomic_load_explicit(&self->alarm_ns, memory_order_relaxed))
+        esi_timer_cancel(&self->timeout);
     if (self->reason_block)
         esi_message_free(self->reason_block);
     if (self->extra) {

@@ -22,6 +22,9 @@ ES_NORETURN void esi_react_from_here(struct esi_process *self);
 es_term esi_hand_over(struct esi_process *self, struct esi_message *message);
 void esi_hand_done(struct esi_process *self);
 
+/* Frees the message that the last receive was done with. */
+void esi_spent_release(struct esi_process *self);
+
 /* Tells names and groups, links and monitors: as a process that was left stranded they see it end now. On behalf of `p`. */
 void esi_end_for_others(struct esi_process *p);
 

@@ -1,4 +1,4 @@
-/* mailbox.c - a list, and beyond 64 messages an array of tags beside it.
+/* mailbox.c - a list, and for long searches an array of tags beside it.
  *
  * The index has a slot a message, in order; a message that was taken out leaves a slot with tag 0. Slots are only ever renumbered
  * in remove(), when no receive is scanning, so that a cursor and the marker stay right. */
@@ -7,7 +7,7 @@
 #include <string.h>
 #include "base/alloc.h"
 
-enum { INDEX_FROM = 64, INDEX_UNTIL = 32 };
+enum { INDEX_UNTIL = 32 };
 
 struct esi_mailbox_index {
     uint32_t *tags;
@@ -62,9 +62,10 @@ static void index_put(struct esi_mailbox_index *index, struct esi_message *messa
     index->messages[index->used++] = message;
 }
 
-/* A mailbox that has grown long gets its index. Without memory it goes on without one. */
-static void index_build(struct esi_mailbox *mailbox)
+void esi_mailbox_build_index(struct esi_mailbox *mailbox)
 {
+    if (mailbox->index)
+        return;
     struct esi_mailbox_index *index = esi_alloc_zeroed(1, sizeof *index);
     if (!index)
         return;
@@ -77,7 +78,10 @@ static void index_build(struct esi_mailbox *mailbox)
             return;
         }
         index_put(index, message_at(it));
+        if (message_at(it) == mailbox->marker_message)
+            mailbox->marker_slot = index->used;
     }
+    mailbox->epoch++;
 }
 
 void esi_mailbox_append(struct esi_mailbox *mailbox, struct esi_message *message)
@@ -91,10 +95,6 @@ void esi_mailbox_append(struct esi_mailbox *mailbox, struct esi_message *message
             esi_mailbox_fini(mailbox);
             mailbox->epoch++; /* a cursor's slot means nothing now */
         }
-    } else if (mailbox->count > INDEX_FROM) {
-        index_build(mailbox);
-        if (mailbox->index)
-            mailbox->epoch++;
     }
 }
 
@@ -141,8 +141,17 @@ static void index_forget(struct esi_mailbox *mailbox, struct esi_message *messag
         index_compact(mailbox);
 }
 
+/* The message before `message`; NULL: it is the first. */
+static struct esi_message *before_of(struct esi_mailbox *mailbox, struct esi_message *message)
+{
+    struct esi_list *before = message->in_list.prev;
+    return before == &mailbox->messages ? NULL : message_at(before);
+}
+
 void esi_mailbox_remove(struct esi_mailbox *mailbox, struct esi_message *message, uint64_t slot)
 {
+    if (message == mailbox->marker_message)
+        mailbox->marker_message = before_of(mailbox, message);
     esi_list_remove(&message->in_list);
     mailbox->count--;
     if (mailbox->index)
@@ -152,6 +161,8 @@ void esi_mailbox_remove(struct esi_mailbox *mailbox, struct esi_message *message
 void esi_mailbox_replace(struct esi_mailbox *mailbox, struct esi_message *message, struct esi_message *by, uint64_t slot)
 {
     struct esi_list *before = message->in_list.prev;
+    if (message == mailbox->marker_message)
+        mailbox->marker_message = by;
     esi_list_remove(&message->in_list);
     esi_list_push_front(before, &by->in_list);
     if (!mailbox->index)
@@ -164,6 +175,7 @@ void esi_mailbox_replace(struct esi_mailbox *mailbox, struct esi_message *messag
 void esi_mailbox_mark(struct esi_mailbox *mailbox, uint64_t reference)
 {
     mailbox->marker_reference = reference;
+    mailbox->marker_message = mailbox->count ? message_at(mailbox->messages.prev) : NULL;
     mailbox->marker_slot = mailbox->index ? mailbox->index->used : 0;
 }
 

@@ -1,7 +1,7 @@
 /* proc/mailbox.h - the messages that a process has taken and not yet received, oldest first.
  *
- * Private to the process: no atomics. Beyond 64 messages an array of tags stands beside the list, so that a receive looks at
- * four bytes a message. */
+ * Private to the process: no atomics. When a receive has looked at 64 messages in vain, an array of tags is put beside the list, so that
+ * it and those after it look at four bytes a message; it goes again when the mailbox is short. */
 #ifndef PROC_MAILBOX_H
 #define PROC_MAILBOX_H
 
@@ -13,8 +13,9 @@ struct esi_mailbox {
     struct esi_list messages;         /* through in_list */
     int64_t count;
     struct esi_mailbox_index *index;  /* NULL while short, or when there was no memory for one */
-    uint64_t marker_reference;        /* id of the newest reference made; messages below marker_slot are older */
-    uint64_t marker_slot;
+    uint64_t marker_reference;        /* id of the newest reference made ... */
+    struct esi_message *marker_message; /* ... when this was the last message; NULL: when there was none, or none of those is left */
+    uint64_t marker_slot;             /* the same in the index: messages below it are older */
     uint32_t epoch;                   /* grows when cursors must start again */
 };
 
@@ -44,6 +45,9 @@ void esi_mailbox_mark(struct esi_mailbox *mailbox, uint64_t reference);
 
 /* Puts the cursor before the first message, or, if `reference` is the one that was marked, before the first that can hold it. */
 void esi_mailbox_start(struct esi_mailbox *mailbox, struct esi_mailbox_cursor *cursor, uint64_t reference);
+
+/* Builds the index, if there is none and memory for one. Cursors must start again. */
+void esi_mailbox_build_index(struct esi_mailbox *mailbox);
 
 /* The next message behind the cursor, which moves on to it; with an index only those whose tag is among `tags` (tag_count < 0: all).
  * NULL: the end of the mailbox. */

@@ -159,7 +159,10 @@ static es_err lock_in_thread(es_mutex *mutex)
     struct esi_park park;
     struct claim claim = {.mutex = mutex, .owner = thread_owner(), .park = &park};
     esi_park_init(&park);
-    if (__atomic_load_n(&mutex->owner, __ATOMIC_RELAXED) == claim.owner)
+    guard(mutex);
+    bool is_mine = mutex->owner == claim.owner;
+    unguard(mutex);
+    if (is_mine)
         return esi_fail(NULL, ES_EDEADLK, "mutex_lock: this thread holds it already");
     if (!take_or_queue(mutex, &claim)) {
         while (!atomic_load_explicit(&claim.is_granted, memory_order_acquire))

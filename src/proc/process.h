@@ -15,6 +15,7 @@
 #include "proc/inbox.h"
 #include "proc/mailbox.h"
 #include "proc/message.h"
+#include "proc/room.h"
 #include "proc/signal.h"
 #include "proc/timer.h"
 
@@ -56,6 +57,7 @@ struct esi_process {
     struct esi_message *taken_last;  /* the last of them; counts while `taken` */
     struct esi_message *turning;     /* taken from the inbox, newest first, being turned round in steps ... */
     struct esi_message *turned, *turned_last; /* ... to here, oldest first */
+    struct esi_message *spent;       /* on the memory list, and of no use any more: freed at the next receive */
     struct esi_message *hand;        /* what its react handler looks at just now */
     struct esi_fiber fiber;          /* valid while fiber.stack */
     struct esi_list memory;          /* blocks it owns: es_new, es_keep, and what a receive has in hand */
@@ -66,7 +68,7 @@ struct esi_process {
     void *react_state;
     es_term reason;                  /* why it ends: set by esi_process_doom() */
     struct esi_message *reason_block; /* where that lies; NULL: it needs none */
-    struct esi_timer timeout;        /* of the receive or sleep under way */
+    struct esi_timer timeout;        /* of the receive or sleep under way, or of an earlier one: see alarm_ns */
     struct esi_process_extra *extra; /* what few have: limits, label, destructors, defers, hibernated stack; NULL: none */
     int32_t budget;                  /* reductions left in this slice */
     uint8_t priority;                /* es_priority */
@@ -74,6 +76,7 @@ struct esi_process {
     bool is_ending;                  /* runs its end: no signal is handled any more */
     bool is_doomed;                  /* will end as soon as it runs: `reason` is set */
     bool is_deferring;               /* its es_defer()s run: they go on although it is doomed */
+    bool has_room_waiters;           /* its bonds hold some who wait for room in its mailbox */
     bool is_faulted;                 /* ends by a fault or an error of its own: worth a report */
     uint16_t suspend_count;
     uint16_t frame_refs;             /* others hold pointers into its stack: not hibernated */
@@ -89,6 +92,7 @@ struct esi_process {
     _Atomic(int64_t) shown_messages, shown_memory, reductions, since_ns, dropped;
     _Atomic(uint64_t) waits_for;     /* published: whose mailbox it waits to have room (es_send_wait), or 0 */
     _Atomic(int32_t) links, monitors, monitored_by; /* published by bond.c: how many bonds of these kinds */
+    _Atomic(uint64_t) alarm_ns;      /* when `timeout` rings; 0: it is not set. Written by the owner, and by who rings it */
     _Atomic(uint8_t) is_hibernated;  /* published: its stack is copied out */
 };
 
@@ -109,8 +113,24 @@ struct esi_process_extra {
 
 /* ------------------------------------------------------------ the table (table.c) */
 
+enum { ESI_TABLE_CHUNK_BYTES = 64 << 10, ESI_TABLE_CHUNK_BLOCKS = ESI_TABLE_CHUNK_BYTES / sizeof(struct esi_process) };
+
+/* Where the control blocks are: chunk after chunk. Set when the first node starts, never changed after. */
+struct esi_table {
+    char *base;
+    int64_t chunk_count;
+};
+extern struct esi_table esi_table;
+
 /* The control block in whose slot `id` lives or lived: always readable memory. NULL only if the index is beyond the table. */
-struct esi_process *esi_process_slot(uint64_t id);
+static inline struct esi_process *esi_process_slot(uint64_t id)
+{
+    uint64_t index = id & 0xfffffff, chunk = index / ESI_TABLE_CHUNK_BLOCKS;
+    if (__builtin_expect(chunk >= (uint64_t)esi_table.chunk_count, 0))
+        return NULL;
+    return (struct esi_process *)(void *)(esi_table.base + chunk * ESI_TABLE_CHUNK_BYTES +
+                                          index % ESI_TABLE_CHUNK_BLOCKS * sizeof(struct esi_process));
+}
 
 /* Is `id` the one who lives in `p`? relaxed: the signal's `to` decides in the end. */
 static inline bool esi_process_is(struct esi_process *p, uint64_t id)
@@ -149,6 +169,9 @@ struct esi_process_extra *esi_process_extra(struct esi_process *self);
  * doomed meanwhile this does not return. */
 void esi_wait(struct esi_process *self, uint64_t deadline_ns);
 
+/* What a process's `timeout` does. */
+void esi_alarm_rings(struct esi_timer *timer);
+
 /* Goes to the end of the queue. As esi_wait() otherwise. */
 void esi_yield(struct esi_process *self);
 
@@ -178,6 +201,8 @@ static inline void esi_message_uncount(struct esi_process *self, struct esi_mess
     if (message->is_counted) {
         message->is_counted = 0;
         atomic_fetch_sub_explicit(&self->queued, 1, memory_order_seq_cst);
+        if (self->has_room_waiters)
+            esi_room_made(self);
     }
 }
 

@@ -133,57 +133,95 @@ static bool wait_for_more(struct esi_process *self, struct esi_rx *rx)
     return true;
 }
 
-/* The next message to show, of those that are here; ends or stops the process when a signal asks for it. */
+/* Signals that wait come before any more messages; they may end the process, or stop it. */
+static void heed_signals(struct esi_process *self)
+{
+    while (!esi_signals_take(self, self->budget > 0 ? self->budget : 1) && !self->is_doomed)
+        esi_charge(self, 0);
+    if (self->is_doomed)
+        esi_end_now(self);
+    while (self->suspend_count)
+        esi_yield(self);
+}
+
+static inline bool must_heed(struct esi_process *self)
+{
+    return (atomic_load_explicit(&self->flags, memory_order_relaxed) & ESI_FLAG_SIGNALS) || self->is_doomed || self->suspend_count;
+}
+
+/* Is there nothing but what is in the mailbox? */
+static inline bool all_is_taken(struct esi_process *self)
+{
+    return !self->taken && !self->turning && !esi_inbox_has_any(&self->inbox);
+}
+
+/* The next message to show, of those that are here. */
 static struct esi_message *look(struct esi_process *self, struct esi_rx *rx)
 {
     for (;;) {
-        if (atomic_load_explicit(&self->flags, memory_order_relaxed) & ESI_FLAG_SIGNALS || self->is_doomed || self->suspend_count) {
-            while (!esi_signals_take(self, self->budget > 0 ? self->budget : 1) && !self->is_doomed)
-                esi_charge(self, 0);
-            if (self->is_doomed)
-                esi_end_now(self);
-            if (self->suspend_count)
-                esi_yield(self);
-        }
+        if (__builtin_expect(must_heed(self), 0))
+            heed_signals(self);
         struct esi_message *message = next_message(self, rx);
         if (message)
             return message;
-        bool is_all = esi_signals_take(self, self->budget > 0 ? self->budget : 1);
+        if (all_is_taken(self))
+            return NULL;
+        esi_signals_take(self, self->budget > 0 ? self->budget : 1);
         if (self->is_doomed)
             esi_end_now(self);
-        message = next_message(self, rx);
-        if (message)
-            return message;
-        if (is_all)
-            return NULL;
-        esi_yield(self);
+        if (self->budget <= 0)
+            esi_yield(self);
     }
+}
+
+enum { LOOKED_LONG = 64 };
+
+/* Many were shown in vain: from here on only those whose tag a clause has noted. */
+static bool goes_by_tags(struct esi_process *self, struct esi_rx *rx)
+{
+    if (rx->tag_count >= 0 || rx->is_noted || self->mailbox.count <= LOOKED_LONG)
+        return false;
+    esi_mailbox_build_index(&self->mailbox);
+    return self->mailbox.index != NULL;
+}
+
+static bool begin(struct esi_process *self, struct esi_rx *rx)
+{
+    rx->process = self;
+    rx->tag_count = -1;
+    rx->deadline_ns = ESI_NO_DEADLINE;
+    esi_spent_release(self);
+    start(self, rx);
+    return self->mailbox.index != NULL;
 }
 
 static bool next(struct esi_process *self, struct esi_rx *rx)
 {
-    if (rx->pass == ESI_RX_START) {
-        rx->tag_count = -1;
-        rx->deadline_ns = ESI_NO_DEADLINE;
+    if (rx->pass == ESI_RX_START && begin(self, rx))
+        goto note;
+    if (rx->pass == ESI_RX_NOTE)
         start(self, rx);
-        if (self->mailbox.index) {
-            rx->tag_count = 0;
-            return show_nothing(rx, ESI_RX_NOTE);
-        }
-    } else if (rx->pass == ESI_RX_NOTE) {
-        start(self, rx);
-    } else if (rx->pass == ESI_RX_ARM) {
-        rx->armed = true;
-    }
+    if (rx->pass == ESI_RX_ARM)
+        rx->armed = true; /* and all that was here has been looked at */
+    else
+        goto look;
     for (;;) {
+        if (all_is_taken(self) && !wait_for_more(self, rx))
+            return show_nothing(rx, ESI_RX_TIMEOUT);
+    look:;
         struct esi_message *message = look(self, rx);
-        if (message)
+        if (message) {
+            if (__builtin_expect(++rx->looked > LOOKED_LONG, 0) && goes_by_tags(self, rx))
+                goto note;
             return show(rx, message);
+        }
         if (!rx->armed)
             return show_nothing(rx, ESI_RX_ARM);
-        if (!wait_for_more(self, rx))
-            return show_nothing(rx, ESI_RX_TIMEOUT);
     }
+note:
+    rx->tag_count = 0;
+    rx->is_noted = true;
+    return show_nothing(rx, ESI_RX_NOTE);
 }
 
 bool esi_rx_next(struct esi_rx *rx)
@@ -248,13 +286,32 @@ void esi_rx_take(struct esi_rx *rx)
     esi_leave();
 }
 
+void esi_spent_release(struct esi_process *self)
+{
+    struct esi_message *message = self->spent;
+    if (!message)
+        return;
+    self->spent = NULL;
+    release(self, message);
+}
+
+enum { SPENT_LARGEST = 1024 };
+
+/* A small message that a block is done with is freed when the process receives again: one store instead of a way into the runtime and
+ * back. Until then it hangs on the process like all else. */
 void esi_rx_end(struct esi_rx *rx)
 {
     if (rx->pass != ESI_RX_DONE || !rx->message)
         return;
-    struct esi_process *self = esi_enter();
-    release(self, rx->message);
+    struct esi_process *self = rx->process;
+    struct esi_message *message = rx->message;
     rx->message = NULL;
+    if (!self->spent && message->size_bytes <= SPENT_LARGEST) {
+        self->spent = message;
+        return;
+    }
+    esi_enter();
+    release(self, message);
     esi_leave();
 }
 

@@ -43,12 +43,14 @@ static bool admit_over_limit(struct esi_process *p, uint64_t to)
 /* May a message from somebody else go into the mailbox of `p`? Counts it. */
 static bool admit(struct esi_process *p, uint64_t to, struct esi_message *message)
 {
-    if (atomic_fetch_add_explicit(&p->queued, 1, memory_order_seq_cst) < atomic_load_explicit(&p->message_limit, memory_order_relaxed) ||
-        admit_over_limit(p, to)) {
-        message->is_counted = 1;
+    message->is_counted = 1;
+    if (esi_room_take(p))
+        return true;
+    if (admit_over_limit(p, to)) {
+        atomic_fetch_add_explicit(&p->queued, 1, memory_order_seq_cst);
         return true;
     }
-    atomic_fetch_sub_explicit(&p->queued, 1, memory_order_seq_cst);
+    message->is_counted = 0;
     atomic_fetch_add_explicit(&p->dropped, 1, memory_order_relaxed);
     return false;
 }

@@ -96,9 +96,20 @@ void esi_deliver(struct esi_process *self, struct esi_message *message)
     esi_mailbox_append(&self->mailbox, message);
 }
 
-static void drop_oldest(struct esi_process *self)
+/* The oldest of those that count: signals that became messages, and messages to oneself, are not dropped. NULL: none. */
+static struct esi_message *oldest_counted(struct esi_process *self)
 {
-    struct esi_message *oldest = ESI_CONTAINER_OF(esi_list_first(&self->mailbox.messages), struct esi_message, in_list);
+    ESI_LIST_EACH(it, &self->mailbox.messages)
+    {
+        struct esi_message *message = ESI_CONTAINER_OF(it, struct esi_message, in_list);
+        if (message->is_counted)
+            return message;
+    }
+    return NULL;
+}
+
+static void drop(struct esi_process *self, struct esi_message *oldest)
+{
     esi_mailbox_remove(&self->mailbox, oldest, 0);
     self->mailbox.epoch++;
     esi_message_uncount(self, oldest);
@@ -113,9 +124,15 @@ static void arrive_message(struct esi_process *self, struct esi_message *message
     esi_deliver(self, message);
     if (!message->is_counted)
         return;
-    if (self->extra && self->extra->limit_policy == ES_LIMIT_DROP_OLDEST)
-        while (self->mailbox.count > atomic_load_explicit(&self->message_limit, memory_order_relaxed))
-            drop_oldest(self);
+    if (!self->extra || self->extra->limit_policy != ES_LIMIT_DROP_OLDEST)
+        return;
+    /* `queued` has those in the inbox too: they are all newer. */
+    while (atomic_load_explicit(&self->queued, memory_order_relaxed) > atomic_load_explicit(&self->message_limit, memory_order_relaxed)) {
+        struct esi_message *oldest = oldest_counted(self);
+        if (!oldest)
+            return;
+        drop(self, oldest);
+    }
 }
 
 static void arrive(struct esi_process *self, struct esi_message *block)

@@ -10,11 +10,6 @@
 #include "proc/scheduler.h"
 #include "proc/worker.h"
 
-static void timeout_fired(struct esi_timer *timer)
-{
-    esi_wake(ESI_CONTAINER_OF(timer, struct esi_process, timeout));
-}
-
 /* What others may read at any time, also in the name of who lived here before. relaxed: esi_inbox_open() publishes. */
 static void init_published(struct esi_process *p)
 {
@@ -28,6 +23,7 @@ static void init_published(struct esi_process *p)
     atomic_store_explicit(&p->links, 0, memory_order_relaxed);
     atomic_store_explicit(&p->monitors, 0, memory_order_relaxed);
     atomic_store_explicit(&p->monitored_by, 0, memory_order_relaxed);
+    atomic_store_explicit(&p->alarm_ns, 0, memory_order_relaxed);
     atomic_store_explicit(&p->is_hibernated, 0, memory_order_relaxed);
 }
 
@@ -40,7 +36,7 @@ static void init(struct esi_process *p, void (*function)(void), uint64_t argumen
     esi_list_init(&p->in_queue);
     esi_mailbox_init(&p->mailbox);
     esi_list_init(&p->memory);
-    esi_timer_init(&p->timeout, timeout_fired);
+    esi_timer_init(&p->timeout, esi_alarm_rings);
     p->function = function;
     p->argument = argument;
     p->memory_bytes = sizeof *p;
@@ -114,10 +110,12 @@ static es_err tie(struct esi_process *self, struct esi_process *p, const es_spaw
 static es_err copy_argument(struct esi_process *p, esi_argument argument)
 {
     p->argument = argument.word;
-    if (argument.kind != 2)
+    es_term term = {argument.word};
+    bool is_immediate = esi_tag(term.w) != ESI_TAG_BOX && esi_tag(term.w) != ESI_TAG_CONS;
+    if (argument.kind != 2 || (is_immediate && esi_tag(term.w) != ESI_TAG_BINDER))
         return ES_OK;
     struct esi_message *block;
-    es_err error = esi_message_copy((es_term){argument.word}, &block);
+    es_err error = esi_message_copy(term, &block);
     if (error != ES_OK)
         return error;
     block->state = ESI_BLOCK_OWNED;

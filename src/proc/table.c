@@ -11,37 +11,40 @@
 #include "proc/table.h"
 #include "proc/worker.h"
 
-enum { CHUNK_BYTES = 64 << 10, CHUNK_BLOCKS = CHUNK_BYTES / sizeof(struct esi_process), CACHE_MAX = 128, BATCH = 64, INDEX_BITS = 28 };
+enum { CHUNK_BYTES = ESI_TABLE_CHUNK_BYTES, CHUNK_BLOCKS = ESI_TABLE_CHUNK_BLOCKS, CACHE_MAX = 128, BATCH = 64, INDEX_BITS = 28 };
+/* Address space is for the first node's limit, but at least this many; and blocks in schedulers' caches are in no process's way. */
+enum { ROOM_LEAST = 1 << 24, ROOM_SPARE = ESI_SCHEDULERS_MAX * CACHE_MAX + CHUNK_BLOCKS };
 #define INDEX_MASK ((UINT64_C(1) << INDEX_BITS) - 1)
 _Static_assert(CHUNK_BLOCKS <= 256, "a chunk's free blocks fit its bitmap");
 
 struct chunk {
     uint64_t is_free[4];      /* a bit a block */
-    int32_t free_count;
+    _Atomic(int32_t) free_count; /* written under the lock; esi_table_next() reads it without: a hint what to pass over */
     int32_t next_partial;     /* 1 + the next chunk with free blocks; 0: none */
     bool is_listed;
 };
 
 static struct {
-    pthread_mutex_t lock;     /* guards all but base, generations, limit */
-    char *base;               /* chunk after chunk */
+    pthread_mutex_t lock;     /* guards all but generations and limit */
     uint64_t *generations;    /* by index; written under the lock or by the block's holder */
     struct chunk *chunks;
-    int64_t limit, chunk_count, chunks_used;
+    int64_t limit, chunk_count;
+    _Atomic(int64_t) chunks_used; /* written under the lock, read like free_count */
     int32_t partial;          /* 1 + the first chunk with free blocks */
 } table = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
+struct esi_table esi_table;
 static _Atomic(int64_t) live_count;
 
 static struct esi_process *block_at(uint64_t index)
 {
     uint64_t chunk = index / CHUNK_BLOCKS;
-    return (struct esi_process *)(void *)(table.base + chunk * CHUNK_BYTES + index % CHUNK_BLOCKS * sizeof(struct esi_process));
+    return (struct esi_process *)(void *)(esi_table.base + chunk * CHUNK_BYTES + index % CHUNK_BLOCKS * sizeof(struct esi_process));
 }
 
 static uint64_t index_of(const struct esi_process *p)
 {
-    uint64_t offset = (uint64_t)((const char *)p - table.base);
+    uint64_t offset = (uint64_t)((const char *)p - esi_table.base);
     return offset / CHUNK_BYTES * CHUNK_BLOCKS + offset % CHUNK_BYTES / sizeof(struct esi_process);
 }
 
@@ -53,22 +56,20 @@ static void *reserve(size_t bytes)
 
 es_err esi_table_start(int64_t limit)
 {
-    if (limit > (int64_t)INDEX_MASK - CHUNK_BLOCKS)
-        limit = (int64_t)INDEX_MASK - CHUNK_BLOCKS;
+    if (esi_table.base) { /* kept from an earlier node: a pid of that one may still be in somebody's hands */
+        int64_t room = esi_table.chunk_count * CHUNK_BLOCKS - ROOM_SPARE;
+        table.limit = limit < room ? limit : room;
+        return ES_OK;
+    }
+    if (limit > (int64_t)INDEX_MASK - ROOM_SPARE)
+        limit = (int64_t)INDEX_MASK - ROOM_SPARE;
     table.limit = limit;
-    if (table.base)
-        return ES_OK; /* kept from an earlier node: a pid of that one may still be in somebody's hands */
-    table.chunk_count = (int64_t)(INDEX_MASK / CHUNK_BLOCKS);
-    table.base = reserve((size_t)table.chunk_count * CHUNK_BYTES);
-    table.generations = reserve((INDEX_MASK + 1) * sizeof *table.generations);
-    table.chunks = reserve((size_t)table.chunk_count * sizeof *table.chunks);
-    return table.base && table.generations && table.chunks ? ES_OK : ES_ENOMEM;
-}
-
-struct esi_process *esi_process_slot(uint64_t id)
-{
-    uint64_t index = id & INDEX_MASK;
-    return table.base && index / CHUNK_BLOCKS < (uint64_t)table.chunk_count ? block_at(index) : NULL;
+    int64_t room = (limit < ROOM_LEAST ? ROOM_LEAST : limit) + ROOM_SPARE;
+    esi_table.chunk_count = room / CHUNK_BLOCKS + 1;
+    esi_table.base = reserve((size_t)esi_table.chunk_count * CHUNK_BYTES);
+    table.generations = reserve((size_t)esi_table.chunk_count * CHUNK_BLOCKS * sizeof *table.generations);
+    table.chunks = reserve((size_t)esi_table.chunk_count * sizeof *table.chunks);
+    return esi_table.base && table.generations && table.chunks ? ES_OK : ES_ENOMEM;
 }
 
 int64_t esi_table_count(void)
@@ -84,7 +85,7 @@ int64_t esi_table_limit(void)
 /* A chunk that was never used, or was given back, is now one with free blocks. Index 0 stays unused: pid 0 is none. */
 static bool open_chunk(void)
 {
-    if (table.chunks_used == table.chunk_count)
+    if (table.chunks_used == esi_table.chunk_count)
         return false;
     struct chunk *chunk = &table.chunks[table.chunks_used];
     for (int i = 0; i < CHUNK_BLOCKS; i++)
@@ -150,7 +151,7 @@ static void give_one(struct esi_process *p)
         table.partial = number + 1;
     }
     if (chunk->free_count == CHUNK_BLOCKS)
-        madvise(table.base + (size_t)number * CHUNK_BYTES, CHUNK_BYTES, MADV_DONTNEED);
+        madvise(esi_table.base + (size_t)number * CHUNK_BYTES, CHUNK_BYTES, MADV_DONTNEED);
 }
 
 static void give_batch(struct esi_process *chain)

@@ -86,17 +86,38 @@ static ES_NORETURN void switch_out_for_good(struct esi_process *self, enum esi_r
     esi_fiber_finish(&self->fiber, &esi_worker_self()->fiber);
 }
 
+/* The alarm stays set when a wait is over sooner: the next wait of this process will hardly be shorter, and then has nothing to do here. When it
+ * rings too early the process looks at the clock and sets it again. */
+static void set_alarm(struct esi_process *self, uint64_t deadline_ns)
+{
+    /* relaxed: if it rings just now the process is woken, and comes here again. */
+    uint64_t at = atomic_load_explicit(&self->alarm_ns, memory_order_relaxed);
+    if (at && at <= deadline_ns)
+        return;
+    if (at)
+        esi_timer_cancel(&self->timeout);
+    atomic_store_explicit(&self->alarm_ns, deadline_ns ? deadline_ns : 1, memory_order_relaxed);
+    esi_timer_start(&self->timeout, deadline_ns);
+}
+
+void esi_alarm_rings(struct esi_timer *timer)
+{
+    struct esi_process *p = ESI_CONTAINER_OF(timer, struct esi_process, timeout);
+    atomic_store_explicit(&p->alarm_ns, 0, memory_order_relaxed);
+    esi_wake(p);
+}
+
 void esi_wait(struct esi_process *self, uint64_t deadline_ns)
 {
-    if (esi_signals_take(self, self->budget > 0 ? self->budget : 1) && !self->is_doomed && !self->suspend_count) {
-        if (deadline_ns != ESI_NO_DEADLINE)
-            esi_timer_start(&self->timeout, deadline_ns);
-        esi_switch_out(self, ESI_REQUEST_PARK);
-        if (deadline_ns != ESI_NO_DEADLINE)
-            esi_timer_cancel(&self->timeout);
-    } else {
+    bool is_all = (!self->taken && !self->turning && !esi_inbox_has_any(&self->inbox)) ||
+                  esi_signals_take(self, self->budget > 0 ? self->budget : 1);
+    if (!is_all || self->is_doomed || self->suspend_count) {
         esi_switch_out(self, ESI_REQUEST_YIELD);
+        return;
     }
+    if (deadline_ns != ESI_NO_DEADLINE)
+        set_alarm(self, deadline_ns);
+    esi_switch_out(self, ESI_REQUEST_PARK);
 }
 
 void esi_yield(struct esi_process *self)
@@ -111,9 +132,9 @@ void esi_process_main(void *argument)
     struct esi_process *self = argument;
     esi_leave();
     ((void (*)(uint64_t))(void *)self->function)(self->argument);
-    if (esi_enter())
-        esi_process_doom(self, es_from_atom(es_am_normal));
-    esi_end_now(self);
+    esi_enter();
+    esi_process_doom(self, es_from_atom(es_am_normal));
+    esi_end_main(self); /* its frames are gone: this is the top of its stack, and no es_defer() can be left */
 }
 
 /* One message to the handler of a process that waits without a stack. */
