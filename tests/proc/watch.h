@@ -52,6 +52,13 @@ static inline void wait_end(struct end *end)
     wait_for(&end->is_ended);
 }
 
+/* Writes where nothing is. */
+static inline void touch_nowhere(void)
+{
+    volatile int *volatile nowhere = (volatile int *)(uintptr_t)16;
+    *nowhere = 1;
+}
+
 static inline void kill_arrive(struct esi_process *self, struct esi_message *signal)
 {
     esi_message_free(signal);
