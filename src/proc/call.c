@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "platform/clock.h"
 #include "platform/park.h"
+#include "proc/memory.h"
 #include "proc/node.h"
 #include "proc/worker.h"
 
@@ -176,6 +177,8 @@ static void wait_for_answer(struct esi_process *self, struct esi_call *call, uin
     self->call = NULL;
     if (self->is_doomed)
         esi_end_now(self);
+    while (self->suspend_count)
+        esi_yield(self);
 }
 
 static void release_answer(struct esi_process *self, struct esi_call *call)
@@ -298,16 +301,9 @@ static void foreign_call_main(void *argument)
     struct foreign_call *foreign = argument;
     es_term answer = es_none();
     foreign->error = esi_try_call(foreign->to, foreign->request, foreign->timeout_ms, &answer);
-    struct esi_message *copy;
     foreign->answer = es_none();
-    if (esi_tag(answer.w) != ESI_TAG_BOX && esi_tag(answer.w) != ESI_TAG_CONS)
-        foreign->answer = answer;
-    else if (esi_message_copy(answer, &copy) == ES_OK) {
-        copy->state = ESI_BLOCK_OWNED;
-        foreign->answer = copy->term; /* block of nobody: the thread's until es_drop() */
-    } else {
+    if ((foreign->error == ES_OK || foreign->error == ES_ECLOSED) && esi_keep_outside(answer, &foreign->answer) != ES_OK)
         foreign->error = ES_ENOMEM;
-    }
     esi_park_wake(&foreign->park);
 }
 

@@ -16,6 +16,7 @@
 #include "base/text.h"
 #include "platform/thread.h"
 #include "proc/dump.h"
+#include "proc/label.h"
 #include "term/print.h"
 
 enum { DUMP_BYTES_MAX = 1 << 20, LINE_BYTES = 1024, MESSAGES_SHOWN = 5, NAMES_TRIED = 10 };
@@ -153,9 +154,11 @@ static void put_who(const char *key, struct esi_process *p)
         esi_text_str(line, " name ");
         esi_print_short(line, (es_term){name});
     }
-    if (p->extra && p->extra->label[0]) {
+    char label[ESI_LABEL_BYTES];
+    esi_label_get(p->id, label);
+    if (label[0]) {
         esi_text_str(line, " label ");
-        esi_text_printable(line, p->extra->label, strnlen(p->extra->label, sizeof p->extra->label));
+        esi_text_printable(line, label, strlen(label));
     }
     esi_text_str(line, " function ");
     append_place(line, (uintptr_t)p->function);

@@ -29,7 +29,6 @@ enum { FAULT_SIGNALS = sizeof fault_signals / sizeof *fault_signals };
 
 static struct sigaction before[FAULT_SIGNALS], before_kill;
 static bool is_started;
-static struct esi_fault faults[ESI_WORKERS_MAX];
 
 void (*esi_fault_test_hook)(void);
 
@@ -78,12 +77,6 @@ void esi_uninterrupted_end(uint32_t in_runtime)
 }
 
 /* ---- facts ---- */
-
-/* The worker's own, which needs no memory when it is wanted. */
-static struct esi_fault *fault_of(const struct esi_worker *w)
-{
-    return w->index >= 0 && w->index < ESI_WORKERS_MAX ? &faults[w->index] : NULL;
-}
 
 static struct esi_process *process_of(struct esi_worker *w)
 {
@@ -248,7 +241,7 @@ static void on_fault(int signo, siginfo_t *info, void *context)
     (void)signo;
     struct esi_worker *w = esi_worker_self();
     struct esi_process *p = process_of(w);
-    struct esi_fault *fault = w ? fault_of(w) : NULL;
+    struct esi_fault *fault = w ? w->fault : NULL;
     bool is_nested = fault && fault->is_handling;
     if (fault)
         fault->is_handling = 1;
@@ -310,7 +303,7 @@ static void try_to_leave(struct esi_worker *w, struct esi_process *p, const void
     /* Lost to the watchdog for good, or about to be: hands off. A worker that only lost its scheduler still runs its process. */
     bool is_ours = atomic_load_explicit(&w->lost, memory_order_relaxed) != ESI_LOST_STRANDED;
     if (is_ours && must_leave(p, context)) {
-        fault_of(w)->signo = 0;
+        w->fault->signo = 0;
         leave(w);
     }
     /* release: as esi_leave() */
@@ -323,7 +316,7 @@ static void on_kill(int signo, siginfo_t *info, void *context)
     (void)signo, (void)info;
     struct esi_worker *w = esi_worker_self();
     struct esi_process *p = process_of(w);
-    if (p && fault_of(w) && !fault_of(w)->is_handling && atomic_load_explicit(&w->in_runtime, memory_order_relaxed) == 0) {
+    if (p && w->fault && !w->fault->is_handling && atomic_load_explicit(&w->in_runtime, memory_order_relaxed) == 0) {
         /* relaxed: figures for the watchdog, which asks for them again and again */
         if (atomic_exchange_explicit(&w->want_place, 0, memory_order_relaxed))
             atomic_store_explicit(&w->interrupted_at, esi_frame_of_context(context).pc, memory_order_relaxed);
@@ -377,7 +370,7 @@ static void landed_from_kill(struct esi_process *p)
 
 void esi_fault_landed(struct esi_worker *w, struct esi_process *p)
 {
-    struct esi_fault *fault = fault_of(w);
+    struct esi_fault *fault = w->fault;
     esi_assert(fault != NULL);
     if (fault->signo == 0) {
         landed_from_kill(p);
@@ -409,7 +402,7 @@ static __attribute__((noinline)) void leave_for_abort(const struct esi_frame *at
         return;
     struct esi_process *p = esi_enter(); /* a stranded process ends here; another thread may go on with us */
     w = esi_worker_self();
-    struct esi_fault *fault = fault_of(w);
+    struct esi_fault *fault = w->fault;
     fault->is_handling = 1;
     fault->signo = SIGABRT;
     fault->code = 0;
@@ -485,7 +478,6 @@ es_err esi_fault_start(void)
         esi_modules_stop();
         return err;
     }
-    memset(faults, 0, sizeof faults);
     esi_leaves_start();
     esi_dump_start();
     esi_panic_hook = on_panic;

@@ -17,7 +17,7 @@
 
 enum { ESI_FAULT_FRAMES = 16, ESI_FAULT_TEXT = 160 };
 
-/* What the handler leaves for the report. Each worker has one; written in the handler, read by the same thread behind the jump. */
+/* What the handler leaves for the report. Each worker has one (worker.h), zeroed when it starts; written in the handler, read by the same thread behind the jump. */
 struct esi_fault {
     int signo;                           /* 0: left for a kill */
     int code;

@@ -114,7 +114,5 @@ void es_label(const char *format, ...)
     if (!self)
         return;
     esi_label_set(self->id, text);
-    if (esi_process_extra(self))
-        memcpy(self->extra->label, text, sizeof text);
     esi_leave();
 }

@@ -106,7 +106,6 @@ struct esi_process_extra {
     size_t memory_limit_bytes;
     size_t stack_size_bytes;
     struct esi_message *hibernated;  /* the used part of its stack, copied out; put back at the same address */
-    char label[32];
     char *detail;                    /* es_last_detail(): a block of ESI_DETAIL_BYTES, or NULL */
     es_err last_error;
 };

@@ -22,7 +22,7 @@
 
 static void hold(struct esi_process *self, struct esi_message *message)
 {
-    message->state = ESI_BLOCK_OWNED;
+    message->state = ESI_BLOCK_HELD;
     esi_list_push_back(&self->memory, &message->in_list);
 }
 
@@ -67,6 +67,7 @@ void *esi_struct_of(es_term message, const struct es_struct_descriptor *type)
     struct esi_process *self = esi_enter();
     void *payload = NULL;
     if (self && self->hand && self->hand->is_typed && esi_struct_is_same(self->hand->type, type)) {
+        self->hand->state = ESI_BLOCK_OWNED;
         payload = self->hand->words;
         self->hand = NULL;
     } else if (self && !es_is_none(message)) {
@@ -202,22 +203,17 @@ static bool next(struct esi_process *self, struct esi_rx *rx)
     if (rx->pass == ESI_RX_NOTE)
         start(self, rx);
     if (rx->pass == ESI_RX_ARM)
-        rx->armed = true; /* and all that was here has been looked at */
-    else
-        goto look;
-    for (;;) {
-        if (all_is_taken(self) && !wait_for_more(self, rx))
-            return show_nothing(rx, ESI_RX_TIMEOUT);
-    look:;
-        struct esi_message *message = look(self, rx);
-        if (message) {
-            if (__builtin_expect(++rx->looked > LOOKED_LONG, 0) && goes_by_tags(self, rx))
-                goto note;
-            return show(rx, message);
-        }
+        rx->armed = true;
+    struct esi_message *message;
+    while (!(message = look(self, rx))) {
         if (!rx->armed)
             return show_nothing(rx, ESI_RX_ARM);
+        if (!wait_for_more(self, rx))
+            return show_nothing(rx, ESI_RX_TIMEOUT);
     }
+    if (__builtin_expect(++rx->looked > LOOKED_LONG, 0) && goes_by_tags(self, rx))
+        goto note;
+    return show(rx, message);
 note:
     rx->tag_count = 0;
     rx->is_noted = true;
@@ -350,6 +346,7 @@ void *esi_rx_struct(struct esi_rx *rx, const struct es_struct_descriptor *type)
         if (!esi_struct_is_same(rx->message->type, type))
             return NULL;
         esi_rx_take(rx);
+        rx->message->state = ESI_BLOCK_OWNED;
         payload = rx->message->words;
         rx->message = NULL; /* the clause's own from here on, like es_new() */
         return payload;

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "proc/bond.h"
 #include "proc/report.h"
+#include "proc/label.h"
 #include "proc/symbol.h"
 #include "term/print.h"
 
@@ -118,8 +119,9 @@ static void append_who(struct esi_text *text, uint64_t id, uint64_t name, const 
 
 static void append_process(struct esi_text *text, struct esi_process *p)
 {
-    append_who(text, p->id, atomic_load_explicit(&p->name, memory_order_relaxed), p->extra ? p->extra->label : "",
-               (uintptr_t)p->function);
+    char label[ESI_LABEL_BYTES];
+    esi_label_get(p->id, label);
+    append_who(text, p->id, atomic_load_explicit(&p->name, memory_order_relaxed), label, (uintptr_t)p->function);
 }
 
 static bool append_place(struct esi_text *text, uintptr_t pc)

@@ -153,6 +153,13 @@ static struct esi_process *pop_pinned(struct esi_worker *w)
     return node ? ESI_CONTAINER_OF(node, struct esi_process, in_queue) : NULL;
 }
 
+static void fire_timers_now(struct esi_scheduler *s)
+{
+    uint64_t now = esi_clock_now_ns();
+    atomic_store_explicit(&esi_node.coarse_ns, now, memory_order_relaxed);
+    esi_scheduler_fire_timers(s, now);
+}
+
 /* Looks at clock and poller now and then. */
 static void look_around(struct esi_scheduler *s)
 {
@@ -161,7 +168,7 @@ static void look_around(struct esi_scheduler *s)
         return;
     s->slices = 0;
     atomic_store_explicit(&s->ticked, 0, memory_order_relaxed);
-    esi_scheduler_fire_timers(s, esi_clock_now_ns());
+    fire_timers_now(s);
     if (atomic_load_explicit(&esi_node.polled, memory_order_relaxed))
         esi_poll_now();
 }
@@ -326,7 +333,7 @@ void esi_scheduler_sleep(struct esi_worker *w)
         sleep_simulated(s);
         return;
     }
-    esi_scheduler_fire_timers(s, esi_clock_now_ns());
+    fire_timers_now(s);
     if (atomic_load_explicit(&s->runq.length, memory_order_relaxed) || s->next)
         return;
     atomic_fetch_add_explicit(&esi_node.idle_count, 1, memory_order_seq_cst);
@@ -347,5 +354,5 @@ void esi_scheduler_sleep(struct esi_worker *w)
     }
     if (atomic_exchange_explicit(&s->is_idle, 0, memory_order_seq_cst))
         atomic_fetch_sub_explicit(&esi_node.idle_count, 1, memory_order_seq_cst);
-    esi_scheduler_fire_timers(s, esi_clock_now_ns());
+    fire_timers_now(s);
 }

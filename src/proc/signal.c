@@ -94,6 +94,9 @@ void esi_deliver(struct esi_process *self, struct esi_message *message)
     esi_probe(DELIVER, self->id, message->tag, message->size_bytes);
     self->memory_bytes += (int64_t)message->size_bytes;
     esi_mailbox_append(&self->mailbox, message);
+    if (__builtin_expect(self->extra && self->extra->memory_limit_bytes &&
+                             self->memory_bytes > (int64_t)self->extra->memory_limit_bytes, 0))
+        esi_process_doom(self, es_from_atom(es_am_killed));
 }
 
 /* The oldest of those that count: signals that became messages, and messages to oneself, are not dropped. NULL: none. */

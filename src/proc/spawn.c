@@ -45,7 +45,7 @@ static void init(struct esi_process *p, void (*function)(void), uint64_t argumen
 
 static bool needs_extra(const es_spawn_options *o)
 {
-    return o->label || o->stack_size_bytes || o->message_limit || o->memory_limit_bytes;
+    return o->stack_size_bytes || o->message_limit || o->memory_limit_bytes;
 }
 
 static es_err apply_options(struct esi_process *p, const es_spawn_options *o)
@@ -58,11 +58,9 @@ static es_err apply_options(struct esi_process *p, const es_spawn_options *o)
         extra->stack_size_bytes = o->stack_size_bytes;
         extra->memory_limit_bytes = o->memory_limit_bytes;
         extra->limit_policy = o->message_limit_policy;
-        if (o->label) {
-            snprintf(extra->label, sizeof extra->label, "%s", o->label);
-            esi_label_set(p->id, o->label);
-        }
     }
+    if (o->label)
+        esi_label_set(p->id, o->label);
     if (o->message_limit) {
         atomic_store_explicit(&p->message_limit, (int32_t)o->message_limit, memory_order_relaxed);
         atomic_store_explicit(&p->limit_policy, (uint8_t)o->message_limit_policy, memory_order_relaxed);

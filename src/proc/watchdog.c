@@ -19,6 +19,7 @@
 #include "platform/park.h"
 #include "platform/thread.h"
 #include "proc/fault.h"
+#include "proc/label.h"
 #include "proc/place.h"
 #include "proc/report.h"
 #include "proc/scheduler.h"
@@ -69,8 +70,10 @@ static void send_kill(struct esi_worker *w)
     }
 }
 
-static void describe(struct esi_worker *w, struct esi_process *p, uint64_t ran_ns, struct esi_long_run *run, struct esi_text *place)
+static void describe(struct esi_worker *w, struct esi_process *p, uint64_t ran_ns, struct esi_long_run *run, char label[ESI_LABEL_BYTES],
+                     struct esi_text *place)
 {
+    esi_label_get(p->id, label);
     struct esi_stack *stack = p->fiber.stack;
     struct esi_stack_span span = {0};
     if (stack)
@@ -79,7 +82,7 @@ static void describe(struct esi_worker *w, struct esi_process *p, uint64_t ran_n
     *run = (struct esi_long_run){
         .id = p->id,
         .name = atomic_load_explicit(&p->name, memory_order_relaxed),
-        .label = p->extra ? p->extra->label : "",
+        .label = label,
         .ran_ms = (int64_t)(ran_ns / ESI_NS_PER_MS),
         .place = is_blocked ? place->bytes : NULL,
         .spare_count = atomic_load_explicit(&esi_node.worker_count, memory_order_relaxed) - esi_node.scheduler_count,
@@ -89,11 +92,11 @@ static void describe(struct esi_worker *w, struct esi_process *p, uint64_t ran_n
 /* A running thread is asked where it is; the answer is there at the next tick. */
 static void report_long_run(struct esi_worker *w, struct esi_process *p, uint64_t ran_ns)
 {
-    char bytes[256];
+    char bytes[256], label[ESI_LABEL_BYTES];
     struct esi_text place;
     esi_text_init(&place, bytes, sizeof bytes);
     struct esi_long_run run;
-    describe(w, p, ran_ns, &run, &place);
+    describe(w, p, ran_ns, &run, label, &place);
     if (!run.place && !atomic_load_explicit(&w->want_place, memory_order_relaxed) && !w->interrupted_at) {
         atomic_store_explicit(&w->want_place, 1, memory_order_release);
         syscall(SYS_tgkill, getpid(), w->tid, esi_fault_kill_signal());
@@ -107,11 +110,11 @@ static void report_long_run(struct esi_worker *w, struct esi_process *p, uint64_
 
 static void strand(struct esi_worker *w, struct esi_process *p, uint64_t ran_ns)
 {
-    char bytes[256];
+    char bytes[256], label[ESI_LABEL_BYTES];
     struct esi_text place;
     esi_text_init(&place, bytes, sizeof bytes);
     struct esi_long_run run;
-    describe(w, p, ran_ns, &run, &place);
+    describe(w, p, ran_ns, &run, label, &place);
     if (esi_worker_strand(w))
         esi_report_stranded(&run);
 }
@@ -172,6 +175,7 @@ static bool spread_work(void)
 static bool look_at_all(void)
 {
     uint64_t now = esi_clock_now_ns();
+    atomic_store_explicit(&esi_node.coarse_ns, now, memory_order_relaxed);
     bool is_busy = spread_work();
     for (int i = 0; i < ESI_WORKERS_MAX; i++) {
         struct esi_worker *w = atomic_load_explicit(&esi_node.workers[i], memory_order_acquire);

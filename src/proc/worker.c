@@ -184,6 +184,7 @@ ES_NORETURN void esi_end_from_here(struct esi_process *self)
 static void show(struct esi_process *p, es_state state)
 {
     atomic_store_explicit(&p->state, state, memory_order_relaxed);
+    atomic_store_explicit(&p->since_ns, (int64_t)atomic_load_explicit(&esi_node.coarse_ns, memory_order_relaxed), memory_order_relaxed);
     atomic_store_explicit(&p->shown_messages, p->mailbox.count, memory_order_relaxed);
     atomic_store_explicit(&p->shown_memory, p->memory_bytes, memory_order_relaxed);
 }

@@ -94,6 +94,7 @@ struct esi_node {
     struct esi_list spares;
     struct esi_pool pool;
     struct esi_poller *poller;
+    _Atomic(uint64_t) coarse_ns;                 /* the clock, when somebody last looked: at most some ms old while anything runs */
     _Atomic(uint32_t) wanted;                    /* workers without a scheduler may have pinned processes to run */
     _Atomic(int32_t) polled;                     /* descriptors that somebody waits for */
     _Atomic(uint32_t) polling;                   /* a worker sleeps in the poller: 1 + its scheduler */
