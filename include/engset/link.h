@@ -126,5 +126,10 @@ ES_API es_err es_cancel_timer_async(es_ref timer, bool info);
 /* The milliseconds left, or ES_ENOTFOUND. Any thread. Source: erlang:read_timer/1. */
 ES_API int64_t es_read_timer(es_ref timer);
 
+/* Does nothing. That each object names it brings links, monitors, names and timers into a static link, where the linker takes from libengset.a
+ * only what somebody names: spawning with a link, a name or a monitor finds them through a table (proc/process.h). */
+ES_API void esi_link_is_wanted(void);
+static void (*const esi_link_wanted)(void) __attribute__((used)) = esi_link_is_wanted;
+
 ES_END_DECLS
 #endif
