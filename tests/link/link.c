@@ -292,22 +292,71 @@ STORY(an_exit_that_is_in_the_mailbox_stays_there, "LNK-24")
     EXPECT(is_quiet());
 }
 
-REAL_STORY(after_unlink_no_exit_comes_whatever_the_other_does, rounds(1000000), "LNK-25")
+static _Atomic(bool) is_running, may_exit;
+
+/* Runs without a runtime call until it may exit, so that its end happens while its spawner, too, is in user code. */
+static void exits_when_it_may(void)
+{
+    is_running = true;
+    while (!may_exit) {
+    }
+    es_exit(r);
+}
+
+/* The process has ended and told its links; nothing is taken from the caller's inbox meanwhile. */
+static void wait_in_user_code(es_pid pid)
+{
+    es_info info;
+    while (es_process_info(pid, &info)) {
+    }
+}
+
+REAL_STORY(an_exit_that_is_in_the_inbox_but_not_yet_taken_is_undone_by_unlink, 20, "LNK-25")
 {
     es_trap_exit(true);
-    for (long i = rounds(1000000); i > 0; i--) {
-        es_pid p = es_spawn_link(exits_when_told);
-        tell_to_exit(p, r);
-        for (volatile int spin = 0; spin < i % 400; spin++) {
-        }
-        es_unlink(p);
-        bool was_there = there_is(ES_TUPLE(es_am_EXIT, p, ES_ANY));
-        wait_for_end(p);
-        if (!EXPECT(!there_is(ES_TUPLE(es_am_EXIT, p, ES_ANY))))
-            return;
-        (void)was_there;
+    for (int i = 0; i < 20; i++) {
+        is_running = may_exit = false;
+        es_pid p = es_spawn_link(exits_when_it_may);
+        while (!is_running)
+            es_yield();
+        may_exit = true;
+        wait_in_user_code(p);
+        EXPECT(es_unlink(p) == ES_OK);
+        EXPECT(!there_is(ES_TUPLE(es_am_EXIT, p, ES_ANY)));
     }
     EXPECT(is_quiet());
+}
+
+enum { RACERS = 8 };
+
+/* Unlinks who is about to exit, at all distances from its end; yields let the other core steal. */
+static void races_with_exits(es_term argument)
+{
+    es_pid parent;
+    EXPECT(es_match(argument, &parent));
+    es_trap_exit(true);
+    for (long i = rounds(1000000) / RACERS; i > 0; i--) {
+        es_pid p = es_spawn_link(exits, es_lend(r));
+        for (long yields = i % 4; yields > 0; yields--)
+            es_yield();
+        for (volatile long spin = 0; spin < i % 400; spin++) {
+        }
+        es_unlink(p);
+        there_is(ES_TUPLE(es_am_EXIT, p, ES_ANY)); /* came before */
+        wait_for_end(p);
+        if (!EXPECT(!there_is(ES_TUPLE(es_am_EXIT, p, ES_ANY))))
+            break;
+    }
+    EXPECT(is_quiet());
+    es_send(parent, done);
+}
+
+REAL_STORY(after_unlink_no_exit_comes_whatever_the_other_does, rounds(1000000), "LNK-25")
+{
+    for (int i = 0; i < RACERS; i++)
+        es_spawn(races_with_exits, es_lend(es_self()));
+    for (int i = 0; i < RACERS; i++)
+        EXPECT(got(done));
 }
 
 STORY(a_link_made_anew_while_unlinking_holds, "LNK-17")
@@ -354,6 +403,7 @@ STORY(who_traps_in_the_middle_stops_it, "LNK-28")
     EXPECT(got(ES_TUPLE(done, c2, es_am_killed)));
     EXPECT(es_is_alive(c2));
     EXPECT(es_is_alive(c1));
+    es_send_exit(c2, es_am_kill); /* or the node waits for it to heed its shutdown */
 }
 
 static void stops_trapping(es_term argument)
@@ -556,6 +606,7 @@ int main(void)
         cmocka_unit_test(a_link_to_the_dead_ends_who_does_not_trap),
         cmocka_unit_test(an_exit_of_a_spawn_link_is_never_missed),
         cmocka_unit_test(an_exit_that_is_in_the_mailbox_stays_there),
+        cmocka_unit_test(an_exit_that_is_in_the_inbox_but_not_yet_taken_is_undone_by_unlink),
         cmocka_unit_test(after_unlink_no_exit_comes_whatever_the_other_does),
         cmocka_unit_test(a_link_made_anew_while_unlinking_holds),
         cmocka_unit_test(a_chain_that_does_not_trap_ends_as_a_whole),

@@ -183,19 +183,63 @@ STORY(a_member_that_ends_leaves_by_itself, "GRP-02")
     EXPECT(es_leave(n1, p) == ES_ENOTFOUND);
 }
 
-static void joins_what_ends(void)
+STORY(who_is_busy_ending_can_neither_be_named_nor_join, "REG-01 GRP-02")
 {
-    for (long i = rounds(100000); i > 0; i--) {
-        es_pid p = es_spawn(returns);
-        es_err error = es_join(n1, p);
-        EXPECT(error == ES_OK || error == ES_ENOPROC);
-        wait_for_end(p);
-        if (!EXPECT(es_members(n1, NULL, 0) == 0))
-            return;
+    for (int i = 0; i < 5; i++) {
+        es_pid p = es_spawn(waits);
+        EXPECT(es_join(n2, p) == ES_OK);
+        for (int message = 0; message < 6000; message++)
+            es_send(
+                p,
+                done); /* freeing them takes it more than one slice, after its links and monitors were told */
+        es_ref ref = es_monitor(p);
+        es_send_exit(p, es_am_kill);
+        EXPECT(got_down(ref, p, es_am_killed));
+        EXPECT(es_join(n2, p) == ES_ENOPROC);
+        EXPECT(es_register(n1, p) == ES_ENOPROC);
+        es_ref timer = es_start_timer(3600000, p, done);
+        EXPECT(es_read_timer(timer) == ES_ENOTFOUND);
+        EXPECT(es_members(n2, NULL, 0) == 0);
+        EXPECT(es_pid_is_none(es_whereis(n1)));
     }
 }
 
-CASE(who_joins_another_that_ends_leaves_nothing_behind, rounds(100000), "GRP-02")
+enum { RACERS = 8 };
+static _Atomic(long) joined_alive, joined_dead;
+
+/* Lets who is about to end join, at all distances from its end; yields let the other core steal. */
+static void joins_who_ends(es_term argument)
+{
+    es_pid parent;
+    EXPECT(es_match(argument, &parent));
+    for (long i = rounds(1000000) / RACERS; i > 0; i--) {
+        es_pid p = es_spawn(returns);
+        for (long yields = i % 4; yields > 0; yields--)
+            es_yield();
+        for (volatile long spin = 0; spin < i % 400; spin++) {
+        }
+        es_err error = es_join(n1, p);
+        EXPECT(error == ES_OK || error == ES_ENOPROC);
+        joined_alive += error == ES_OK;
+        joined_dead += error == ES_ENOPROC;
+        wait_for_end(p);
+        EXPECT(es_leave(n1, p) == ES_ENOTFOUND);
+    }
+    es_send(parent, done);
+}
+
+static void joins_what_ends(void)
+{
+    joined_alive = joined_dead = 0;
+    for (int i = 0; i < RACERS; i++)
+        es_spawn(joins_who_ends, es_lend(es_self()));
+    for (int i = 0; i < RACERS; i++)
+        EXPECT(got(done));
+    EXPECT(es_members(n1, NULL, 0) == 0);
+    EXPECT(joined_alive > 0 && joined_dead > 0); /* or it was no race */
+}
+
+CASE(who_joins_another_that_ends_leaves_nothing_behind, rounds(1000000), "GRP-02")
 {
     play_real(joins_what_ends);
 }
@@ -215,6 +259,7 @@ int main(void)
         cmocka_unit_test(a_list_of_names_has_only_names_that_were_in_use),
         cmocka_unit_test(who_joined_twice_and_left_once_is_a_member_still),
         cmocka_unit_test(a_member_that_ends_leaves_by_itself),
+        cmocka_unit_test(who_is_busy_ending_can_neither_be_named_nor_join),
         cmocka_unit_test(who_joins_another_that_ends_leaves_nothing_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
