@@ -473,12 +473,14 @@ void esi_report_long_run(const struct esi_long_run *run)
     esi_text_i64(&r.heading, run->ran_ms);
     esi_text_str(&r.heading, " ms without a runtime call");
     add_whereabouts(&r, run);
-    struct esi_text *text = field(&r);
-    esi_text_i64(text, run->moved_count);
-    esi_text_str(text, run->moved_count == 1 ? " process to a spare thread (" : " processes to a spare thread (");
-    esi_text_i64(text, run->spare_count);
-    esi_text_str(text, " in use)");
-    finish(&r, "moved");
+    if (run->moved_count > 0) {
+        struct esi_text *text = field(&r);
+        esi_text_i64(text, run->moved_count);
+        esi_text_str(text, run->moved_count == 1 ? " process to a spare thread (" : " processes to a spare thread (");
+        esi_text_i64(text, run->spare_count);
+        esi_text_str(text, " in use)");
+        finish(&r, "moved");
+    }
     say(&r, "hint",
         run->place && run->place[0] ? "nothing is broken; es_read() and its like wait without a thread"
                                     : "nothing is broken; es_yield() in the loop keeps it on one thread");

@@ -26,6 +26,7 @@
 
 enum { TICK_NS = 2000000, HANDOVER_NS = 10000000, KILL_AFTER_NS = 10000000, STRAND_AFTER_NS = 1000000000, QUIET_TICKS = 8, KILL_BURST = 3 };
 #define REPORT_AFTER_NS UINT64_C(1000000000)
+#define PLACE_WAIT_NS   UINT64_C(100000000) /* a thread may wait that long for its turn to answer */
 
 static struct {
     struct esi_thread thread;
@@ -97,9 +98,9 @@ static void report_long_run(struct esi_worker *w, struct esi_process *p, uint64_
     esi_text_init(&place, bytes, sizeof bytes);
     struct esi_long_run run;
     describe(w, p, ran_ns, &run, label, &place);
-    if (!run.place && !atomic_load_explicit(&w->want_place, memory_order_relaxed) && !w->interrupted_at) {
-        atomic_store_explicit(&w->want_place, 1, memory_order_release);
-        syscall(SYS_tgkill, getpid(), w->tid, esi_fault_kill_signal());
+    if (!run.place && !w->interrupted_at && ran_ns < REPORT_AFTER_NS + PLACE_WAIT_NS) {
+        if (!atomic_exchange_explicit(&w->want_place, 1, memory_order_release))
+            syscall(SYS_tgkill, getpid(), w->tid, esi_fault_kill_signal());
         return;
     }
     run.pc = atomic_load_explicit(&w->interrupted_at, memory_order_relaxed);

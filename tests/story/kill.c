@@ -318,7 +318,8 @@ static void test_a_long_run_is_named_with_its_place(void **state)
     assert_memory_equal(seen.report, "warning[E0120]: process <0.", 27);
     assert_non_null(strstr(seen.report, "(image_scale) ran "));
     assert_non_null(strstr(seen.report, "ms without a runtime call"));
-    assert_non_null(strstr(seen.report, "compute_two_seconds+0x"));
+    if (!strstr(seen.report, "compute_two_seconds+0x"))
+        fail_msg("%s", seen.report);
 }
 
 int main(void)
