@@ -58,7 +58,11 @@ static void show_screen(const struct figures *f)
     printf("  calls up           %6lld  ", (long long)f->calls_up);
     print_bar(f->calls_up, f->calls_up_max > 2000 ? f->calls_up_max : 2000);
     printf("\n  set-ups a second   %6lld\n", (long long)(f->set_ups - f->set_ups_before));
-    printf("  set-up time        %6.1f ms p50, %.1f ms p99\n", ms(&f->recent, 500), ms(&f->recent, 990));
+    printf("  set-up time        ");
+    if (f->recent.total > 0)
+        printf("%6.1f ms p50, %.1f ms p99\n", ms(&f->recent, 500), ms(&f->recent, 990));
+    else
+        printf("     -\n");
     printf("  crashes            %6lld  ", (long long)f->crashes);
     print_crashes(f);
     printf("\n  calls lost         %6lld  because a process of their own crashed; other calls lost: %lld\n",
