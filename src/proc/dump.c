@@ -134,7 +134,8 @@ static void put_cause(const struct esi_dump_cause *cause)
         esi_text_i64(line, cause->line);
     }
     end_line();
-    esi_text_str(begin("rule: "), cause->file ? "a broken invariant of the runtime" : esi_fault_rule_text(cause->rule));
+    esi_text_str(begin("rule: "),
+                 cause->file ? "a broken invariant of the runtime" : esi_fault_rule_text(cause->rule));
     end_line();
     put_number("signal: ", cause->signo);
     put_number("code: ", cause->code);
@@ -200,12 +201,15 @@ static void put_stack(const struct esi_dump_cause *cause)
     if (p && p->fiber.stack)
         span = (struct esi_stack_span){(uintptr_t)p->fiber.stack->low, (uintptr_t)p->fiber.stack->high};
     if (cause->at.sp < span.low || cause->at.sp >= span.high) /* on a thread's own stack: a little of it */
-        span = (struct esi_stack_span){cause->at.sp & ~(uintptr_t)7, (cause->at.sp & ~(uintptr_t)4095) + 4096};
+        span =
+            (struct esi_stack_span){cause->at.sp & ~(uintptr_t)7, (cause->at.sp & ~(uintptr_t)4095) + 4096};
     uintptr_t pcs[64], fp = cause->at.fp, back, outer;
     int count = esi_unwind(cause->at, span, pcs, 64);
     for (int i = 0; i < count; i++)
         put_place("frame: ", pcs[i]);
-    for (int i = 0; count <= 1 && i < 64 && esi_stack_read(span, fp + sizeof fp, &back) && esi_stack_read(span, fp, &outer); i++) {
+    for (int i = 0; count <= 1 && i < 64 && esi_stack_read(span, fp + sizeof fp, &back) &&
+                    esi_stack_read(span, fp, &outer);
+         i++) {
         put_place("frame_by_pointer: ", back);
         if (outer <= fp)
             break;
@@ -255,7 +259,7 @@ static void put_node(const struct esi_dump_cause *cause)
     put_number("workers: ", atomic_load_explicit(&esi_node.worker_count, memory_order_relaxed));
     put_number("spares: ", atomic_load_explicit(&esi_node.spare_count, memory_order_relaxed));
     put_number("stranded: ", atomic_load_explicit(&esi_node.stranded_count, memory_order_relaxed));
-    put_number("spawned: ", atomic_load_explicit(&esi_node.spawned, memory_order_relaxed));
+    put_number("spawned: ", esi_node_spawned());
     put_number("crashes: ", atomic_load_explicit(&esi_node.crashes, memory_order_relaxed));
     put_number("contained: ", atomic_load_explicit(&esi_node.contained, memory_order_relaxed));
     put_number("handovers: ", atomic_load_explicit(&esi_node.handovers, memory_order_relaxed));
@@ -268,8 +272,9 @@ static void put_registers(const struct esi_dump_cause *cause)
     if (!cause->context)
         return;
 #if defined(__x86_64__)
-    static const char *const names[] = {"r8: ",  "r9: ",  "r10: ", "r11: ", "r12: ", "r13: ", "r14: ", "r15: ", "rdi: ",
-                                        "rsi: ", "rbp: ", "rbx: ", "rdx: ", "rax: ", "rcx: ", "rsp: ", "rip: "};
+    static const char *const names[] = {
+        "r8: ",  "r9: ",  "r10: ", "r11: ", "r12: ", "r13: ", "r14: ", "r15: ", "rdi: ",
+        "rsi: ", "rbp: ", "rbx: ", "rdx: ", "rax: ", "rcx: ", "rsp: ", "rip: "};
     const ucontext_t *context = cause->context;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         put_hex(names[i], (uint64_t)context->uc_mcontext.gregs[i]);
@@ -280,8 +285,8 @@ static void put_registers(const struct esi_dump_cause *cause)
 #endif
 }
 
-static void (*const parts[])(const struct esi_dump_cause *) = {put_cause,   put_process, put_stack, put_registers,
-                                                               put_workers, put_node,    put_messages};
+static void (*const parts[])(const struct esi_dump_cause *) = {
+    put_cause, put_process, put_stack, put_registers, put_workers, put_node, put_messages};
 
 /* ---- the file ---- */
 

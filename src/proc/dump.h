@@ -11,14 +11,14 @@
 
 /* Why the node ends. */
 struct esi_dump_cause {
-    const char *text;                 /* "SIGSEGV", or the invariant that broke */
-    const char *file;                 /* of the invariant; NULL: a signal */
+    const char *text; /* "SIGSEGV", or the invariant that broke */
+    const char *file; /* of the invariant; NULL: a signal */
     int line;
     enum esi_fault_rule rule;
     int signo, code;
     uintptr_t address;
     struct esi_frame at;
-    const void *context;              /* ucontext_t; NULL: none */
+    const void *context; /* ucontext_t; NULL: none */
 };
 
 /* Reads the environment and remembers the working directory's name; the handler cannot. Before processes run. */

@@ -108,7 +108,8 @@ static bool jumped_from(const struct esi_frame *frame, struct esi_stack_span spa
 }
 
 /* Who is called to account, the innermost frame that is no leaf function's: its pc is 0 when it cannot be found. */
-static struct esi_frame find_caller(const struct esi_frame *at, struct esi_stack_span span, bool is_jump, bool at_leaf)
+static struct esi_frame find_caller(const struct esi_frame *at, struct esi_stack_span span, bool is_jump,
+                                    bool at_leaf)
 {
     struct esi_frame caller = {0};
     if (at_leaf) {
@@ -140,7 +141,8 @@ static void find_place(struct found *found, struct esi_process *p, const siginfo
     f->caller = found->caller.pc ? esi_module_kind_of(found->caller.pc) : ESI_MODULE_NONE;
 }
 
-static struct found gather(const siginfo_t *info, const void *context, struct esi_worker *w, struct esi_process *p, bool is_nested)
+static struct found gather(const siginfo_t *info, const void *context, struct esi_worker *w,
+                           struct esi_process *p, bool is_nested)
 {
     struct found found = {.at = esi_frame_of_context(context)};
     struct esi_fault_facts *f = &found.facts;
@@ -176,7 +178,8 @@ static void note_frames(struct esi_fault *fault, const struct found *found)
         fault->frames[fault->frame_count++] = found->at.pc;
         from = found->caller;
     }
-    fault->frame_count += esi_unwind(from, found->span, fault->frames + fault->frame_count, ESI_FAULT_FRAMES - fault->frame_count);
+    fault->frame_count += esi_unwind(from, found->span, fault->frames + fault->frame_count,
+                                     ESI_FAULT_FRAMES - fault->frame_count);
 }
 
 static const char *signal_name(int signo)
@@ -216,7 +219,8 @@ static void end_as_before(int signo, int code)
     pthread_sigmask(SIG_UNBLOCK, &only, NULL);
 }
 
-static void end_node(const siginfo_t *info, const void *context, const struct found *found, const struct esi_verdict *verdict)
+static void end_node(const siginfo_t *info, const void *context, const struct found *found,
+                     const struct esi_verdict *verdict)
 {
     struct esi_dump_cause cause = {.text = signal_name(info->si_signo),
                                    .rule = verdict->rule,
@@ -274,7 +278,8 @@ static bool may_leave(const struct esi_process *p, const void *context)
     bool at_leaf = esi_leaf_holds(at.pc);
     if (at_leaf && !esi_leaf_caller(at, span_of(p), &caller))
         caller.pc = 0;
-    return esi_kill_judge(esi_module_kind_of(at.pc), at_leaf, caller.pc ? esi_module_kind_of(caller.pc) : ESI_MODULE_NONE);
+    return esi_kill_judge(esi_module_kind_of(at.pc), at_leaf,
+                          caller.pc ? esi_module_kind_of(caller.pc) : ESI_MODULE_NONE);
 }
 
 /* In the runtime, with `lost` looked at. True: leave. False: nobody must end, or not here. */
@@ -316,7 +321,8 @@ static void on_kill(int signo, siginfo_t *info, void *context)
     (void)signo, (void)info;
     struct esi_worker *w = esi_worker_self();
     struct esi_process *p = process_of(w);
-    if (p && w->fault && !w->fault->is_handling && atomic_load_explicit(&w->in_runtime, memory_order_relaxed) == 0) {
+    if (p && w->fault && !w->fault->is_handling &&
+        atomic_load_explicit(&w->in_runtime, memory_order_relaxed) == 0) {
         /* relaxed: figures for the watchdog, which asks for them again and again */
         if (atomic_exchange_explicit(&w->want_place, 0, memory_order_relaxed))
             atomic_store_explicit(&w->interrupted_at, esi_frame_of_context(context).pc, memory_order_relaxed);
@@ -386,7 +392,8 @@ void esi_fault_landed(struct esi_worker *w, struct esi_process *p)
     esi_text_init(&where, bytes, sizeof bytes);
     esi_symbol_find(place_of(fault), false, &symbol);
     esi_symbol_text(&symbol, place_of(fault), &where);
-    es_term reason = es_lend(ES_TUPLE(es_am_signal, atom_of(fault->kind), es_bytes(where.bytes, where.length)));
+    es_term reason =
+        es_lend(ES_TUPLE(es_am_signal, atom_of(fault->kind), es_bytes(where.bytes, where.length)));
     esi_process_doom(p, reason);
     esi_report_fault(p, fault, reason);
     fault->is_handling = 0;
@@ -411,6 +418,8 @@ static __attribute__((noinline)) void leave_for_abort(const struct esi_frame *at
     fault->address = 0;
     fault->pc = at->pc - 1; /* the call, not what follows it */
     fault->frame_count = esi_unwind(*at, span_of(p), fault->frames, ESI_FAULT_FRAMES);
+    if (fault->frame_count > 0)
+        fault->frames[0] = fault->pc; /* where a fault was: the first frame is no return address */
     size_t length = strnlen(text, sizeof fault->text - 1);
     memcpy(fault->text, text, length);
     fault->text[length] = '\0';
@@ -419,12 +428,12 @@ static __attribute__((noinline)) void leave_for_abort(const struct esi_frame *at
 
 /* The frame of this function's caller, whose return address is known and whose registers are those of our caller: our own frame pointer
  * leads there, since the runtime is compiled with them. */
-#define CALLERS_FRAME                                                       \
-    (struct esi_frame){                                                     \
-        .pc = (uintptr_t)__builtin_return_address(0),                       \
+#define CALLERS_FRAME                                                        \
+    (struct esi_frame)                                                       \
+    {                                                                        \
+        .pc = (uintptr_t)__builtin_return_address(0),                        \
         .sp = (uintptr_t)__builtin_frame_address(0) + 2 * sizeof(uintptr_t), \
-        .fp = *(uintptr_t *)__builtin_frame_address(0),                     \
-        .is_call = true,                                                    \
+        .fp = *(uintptr_t *)__builtin_frame_address(0), .is_call = true,     \
     }
 
 __attribute__((noinline)) ES_NORETURN void es_abort(void)
@@ -434,7 +443,8 @@ __attribute__((noinline)) ES_NORETURN void es_abort(void)
     abort();
 }
 
-__attribute__((noinline)) ES_NORETURN void esi_assert_failed(const char *condition, const char *file, int line, const char *function)
+__attribute__((noinline)) ES_NORETURN void esi_assert_failed(const char *condition, const char *file,
+                                                             int line, const char *function)
 {
     struct esi_frame at = CALLERS_FRAME;
     char bytes[ESI_FAULT_TEXT + 64];
@@ -462,7 +472,8 @@ __attribute__((noinline)) ES_NORETURN void esi_assert_failed(const char *conditi
 static void on_panic(const char *file, int line, const char *text)
 {
     struct esi_dump_cause cause = {.text = text, .file = file, .line = line, .signo = SIGABRT};
-    cause.at = (struct esi_frame){(uintptr_t)__builtin_return_address(0), (uintptr_t)__builtin_frame_address(0), 0, 0, true};
+    cause.at = (struct esi_frame){(uintptr_t)__builtin_return_address(0),
+                                  (uintptr_t)__builtin_frame_address(0), 0, 0, true};
     if (esi_dump_is_here())
         esi_dump_skip();
     esi_dump_write(&cause);

@@ -19,15 +19,15 @@ enum { ESI_FAULT_FRAMES = 16, ESI_FAULT_TEXT = 160 };
 
 /* What the handler leaves for the report. Each worker has one (worker.h), zeroed when it starts; written in the handler, read by the same thread behind the jump. */
 struct esi_fault {
-    int signo;                           /* 0: left for a kill */
+    int signo; /* 0: left for a kill */
     int code;
     enum esi_fault_kind kind;
     enum esi_fault_rule rule;
-    uintptr_t address;                   /* what was touched */
+    uintptr_t address; /* what was touched */
     uintptr_t pc;
     int frame_count;
-    uintptr_t frames[ESI_FAULT_FRAMES];  /* pc, then return addresses */
-    char text[ESI_FAULT_TEXT];           /* of a failed assertion: the condition and its place; "" otherwise */
+    uintptr_t frames[ESI_FAULT_FRAMES]; /* pc, then return addresses */
+    char text[ESI_FAULT_TEXT];          /* of a failed assertion: the condition and its place; "" otherwise */
     volatile sig_atomic_t is_handling;
 };
 

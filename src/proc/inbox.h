@@ -82,10 +82,11 @@ static inline void esi_inbox_open(esi_inbox *inbox)
     atomic_store_explicit(inbox, ESI_INBOX_EMPTY, memory_order_release);
 }
 
-/* Closes and takes what is inside, newest first. The owner, awake. acquire: as take(). */
+/* Closes and takes what is inside, newest first. The owner, awake. acquire: as take(). seq_cst: who sets ESI_FLAG_KNOWN looks at the
+ * inbox after it; the owner looks at the flags after this. */
 static inline struct esi_message *esi_inbox_close(esi_inbox *inbox)
 {
-    uintptr_t top = atomic_exchange_explicit(inbox, ESI_INBOX_CLOSED, memory_order_acq_rel);
+    uintptr_t top = atomic_exchange_explicit(inbox, ESI_INBOX_CLOSED, memory_order_seq_cst);
     return top <= ESI_INBOX_WAITING ? NULL : (struct esi_message *)top;
 }
 

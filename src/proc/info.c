@@ -95,7 +95,7 @@ void es_node_info_get(es_node_info *out)
         .stranded = atomic_load_explicit(&esi_node.stranded_count, memory_order_relaxed),
         .processes = esi_table_count(),
         .process_limit = esi_table_limit(),
-        .spawned = atomic_load_explicit(&esi_node.spawned, memory_order_relaxed),
+        .spawned = esi_node_spawned(),
         .crashes = atomic_load_explicit(&esi_node.crashes, memory_order_relaxed),
         .crashes_contained = atomic_load_explicit(&esi_node.contained, memory_order_relaxed),
         .handovers = atomic_load_explicit(&esi_node.handovers, memory_order_relaxed),

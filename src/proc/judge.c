@@ -55,7 +55,8 @@ struct esi_verdict esi_fault_judge(const struct esi_fault_facts *facts)
 {
     struct esi_verdict verdict = {.rule = rule_of(facts), .kind = kind_of(facts)};
     verdict.contains = verdict.kind != ESI_FAULT_OTHER &&
-                       (verdict.rule == ESI_RULE_OWN_CODE || verdict.rule == ESI_RULE_LEAF || verdict.rule == ESI_RULE_PROMISED);
+                       (verdict.rule == ESI_RULE_OWN_CODE || verdict.rule == ESI_RULE_LEAF ||
+                        verdict.rule == ESI_RULE_PROMISED);
     return verdict;
 }
 

@@ -10,28 +10,28 @@
 
 /* What is known of a signal in the moment it is handled. */
 struct esi_fault_facts {
-    int signo, code;                      /* si_signo, si_code */
-    bool is_ours;                         /* sent by this OS process itself */
-    bool has_process;                     /* the thread is a worker that runs a process, and can be left by its jump buffer */
-    bool in_runtime;                      /* the runtime runs, not the process's code */
-    bool is_nested;                       /* a fault of this thread was being handled */
-    bool address_in_guard;                /* what was touched lies in the guard of the process's stack */
-    bool is_jump;                         /* what was touched is the place itself: a call or jump to where there is no code */
-    enum esi_module_kind at;              /* whose code was interrupted */
-    bool at_leaf;                         /* ... in one of libc's leaf functions */
-    enum esi_module_kind caller;          /* who called it (leaf functions and jumps only) */
+    int signo, code;  /* si_signo, si_code */
+    bool is_ours;     /* sent by this OS process itself */
+    bool has_process; /* the thread is a worker that runs a process, and can be left by its jump buffer */
+    bool in_runtime;  /* the runtime runs, not the process's code */
+    bool is_nested;   /* a fault of this thread was being handled */
+    bool address_in_guard; /* what was touched lies in the guard of the process's stack */
+    bool is_jump; /* what was touched is the place itself: a call or jump to where there is no code */
+    enum esi_module_kind at;     /* whose code was interrupted */
+    bool at_leaf;                /* ... in one of libc's leaf functions */
+    enum esi_module_kind caller; /* who called it (leaf functions and jumps only) */
 };
 
 /* The rules, by their numbers. */
 enum esi_fault_rule {
     ESI_RULE_NONE,
-    ESI_RULE_SENT,        /* 1: not raised by the kernel for an instruction */
-    ESI_RULE_RUNTIME,     /* 2: no process's code was running, or a fault was being handled */
-    ESI_RULE_ABORT,       /* 3: SIGABRT: es_abort() does not come this way */
-    ESI_RULE_OWN_CODE,    /* 4: marked code, or a jump from there to where there is no code */
-    ESI_RULE_LEAF,        /* 5: a leaf function of libc, called by marked code */
-    ESI_RULE_PROMISED,    /* 6: a library named by es_contain() */
-    ESI_RULE_OTHER,       /* 7: everything else */
+    ESI_RULE_SENT,     /* 1: not raised by the kernel for an instruction */
+    ESI_RULE_RUNTIME,  /* 2: no process's code was running, or a fault was being handled */
+    ESI_RULE_ABORT,    /* 3: SIGABRT: es_abort() does not come this way */
+    ESI_RULE_OWN_CODE, /* 4: marked code, or a jump from there to where there is no code */
+    ESI_RULE_LEAF,     /* 5: a leaf function of libc, called by marked code */
+    ESI_RULE_PROMISED, /* 6: a library named by es_contain() */
+    ESI_RULE_OTHER,    /* 7: everything else */
 };
 
 enum esi_fault_kind {
@@ -46,9 +46,9 @@ enum esi_fault_kind {
 };
 
 struct esi_verdict {
-    bool contains;              /* the process ends; otherwise the node does */
+    bool contains; /* the process ends; otherwise the node does */
     enum esi_fault_rule rule;
-    enum esi_fault_kind kind;   /* what it was, for the reason */
+    enum esi_fault_kind kind; /* what it was, for the reason */
 };
 
 /* Decides. Pure. */

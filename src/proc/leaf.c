@@ -10,13 +10,15 @@
 
 /* strdup and its like allocate; strtok, strerror and strcoll have state: not here. */
 static const char *const names[] = {
-    "memcpy",       "memmove",       "mempcpy",       "memset",       "memcmp",       "memchr",      "memrchr",
-    "rawmemchr",    "memccpy",       "memmem",        "bcmp",         "bcopy",        "bzero",       "explicit_bzero",
-    "strlen",       "strnlen",       "strcpy",        "strncpy",      "stpcpy",       "stpncpy",     "strcat",
-    "strncat",      "strcmp",        "strncmp",       "strcasecmp",   "strncasecmp",  "strchr",      "strchrnul",
-    "strrchr",      "strstr",        "strspn",        "strcspn",      "strpbrk",      "strsep",      "strcasestr",
-    "__memcpy_chk", "__memmove_chk", "__mempcpy_chk", "__memset_chk", "__strcpy_chk", "__stpcpy_chk", "__strncpy_chk",
-    "__strcat_chk", "__strncat_chk", "strtok_r",      "wcslen",       "wmemset",      "wmemcmp",     "wmemchr",
+    "memcpy",        "memmove",        "mempcpy",      "memset",       "memcmp",       "memchr",
+    "memrchr",       "rawmemchr",      "memccpy",      "memmem",       "bcmp",         "bcopy",
+    "bzero",         "explicit_bzero", "strlen",       "strnlen",      "strcpy",       "strncpy",
+    "stpcpy",        "stpncpy",        "strcat",       "strncat",      "strcmp",       "strncmp",
+    "strcasecmp",    "strncasecmp",    "strchr",       "strchrnul",    "strrchr",      "strstr",
+    "strspn",        "strcspn",        "strpbrk",      "strsep",       "strcasestr",   "__memcpy_chk",
+    "__memmove_chk", "__mempcpy_chk",  "__memset_chk", "__strcpy_chk", "__stpcpy_chk", "__strncpy_chk",
+    "__strcat_chk",  "__strncat_chk",  "strtok_r",     "wcslen",       "wmemset",      "wmemcmp",
+    "wmemchr",
 };
 
 enum { LEAVES_MAX = sizeof names / sizeof *names, STEPS_MAX = 4 };
@@ -34,7 +36,8 @@ void esi_leaves_start(void)
     void *libc = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
     for (size_t i = 0; libc && i < LEAVES_MAX; i++) {
         uintptr_t start, end, address = (uintptr_t)dlsym(libc, names[i]);
-        if (address && esi_module_kind_of(address) == ESI_MODULE_LIBC && esi_function_bounds(address, &start, &end)) {
+        if (address && esi_module_kind_of(address) == ESI_MODULE_LIBC &&
+            esi_function_bounds(address, &start, &end)) {
             leaves[leaf_count].start = start;
             leaves[leaf_count++].end = end;
         }

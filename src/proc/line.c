@@ -87,7 +87,7 @@ struct unit {
     int8_t line_base;
     uint8_t line_range;
     const uint8_t *opcode_lengths;
-    struct reader names;   /* directories, then files */
+    struct reader names; /* directories, then files */
     struct reader program;
 };
 
@@ -336,7 +336,8 @@ static void write_path(const char *directory, const char *path, char *file, size
 
 bool esi_line_find(const struct esi_line_tables *tables, uint64_t address, char *file, size_t size, int *line)
 {
-    struct reader r = {tables->lines.data, tables->lines.data ? tables->lines.data + tables->lines.size : NULL, false};
+    struct reader r = {tables->lines.data,
+                       tables->lines.data ? tables->lines.data + tables->lines.size : NULL, false};
     while (r.at < r.end) {
         struct unit u = {.tables = tables};
         const uint8_t *before = r.at;

@@ -19,6 +19,7 @@ struct esi_line_tables {
 };
 
 /* Writes the end of the path (two parts at most) to `file[size]` and the line. False: not found; nothing written. */
-bool esi_line_find(const struct esi_line_tables *tables, uint64_t address, char *file, size_t size, int *line);
+bool esi_line_find(const struct esi_line_tables *tables, uint64_t address, char *file, size_t size,
+                   int *line);
 
 #endif

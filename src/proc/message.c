@@ -59,7 +59,16 @@ es_err esi_message_copy_behind(size_t payload_bytes, es_term term, struct esi_me
 
 es_err esi_message_copy(es_term term, struct esi_message **out)
 {
-    return esi_message_copy_behind(0, term, out);
+    bool is_word = esi_tag(term.w) - 1u < 3; /* a small integer, an atom, a pid: nothing lies elsewhere */
+    if (!is_word)
+        return esi_message_copy_behind(0, term, out);
+    struct esi_message *message = esi_message_new(0);
+    if (!message)
+        return ES_ENOMEM;
+    message->term = term;
+    message->tag = esi_term_tag(term);
+    *out = message;
+    return ES_OK;
 }
 
 void esi_message_free(struct esi_message *message)

@@ -145,9 +145,11 @@ static int add_module(struct dl_phdr_info *info, size_t size, void *argument)
     struct seen seen = {info->dlpi_addr, info->dlpi_phdr, info->dlpi_phnum};
     struct esi_module *module = &table->modules[table->module_count++];
     bool is_executable = table->module_count == 1;
-    *module = (struct esi_module){.base = info->dlpi_addr, .phdrs = info->dlpi_phdr, .phdr_count = info->dlpi_phnum};
+    *module = (struct esi_module){
+        .base = info->dlpi_addr, .phdrs = info->dlpi_phdr, .phdr_count = info->dlpi_phnum};
     copy_cut(module->path, sizeof module->path, is_executable ? "/proc/self/exe" : info->dlpi_name);
-    copy_cut(module->name, sizeof module->name, is_executable ? program_invocation_short_name : last_part(info->dlpi_name));
+    copy_cut(module->name, sizeof module->name,
+             is_executable ? program_invocation_short_name : last_part(info->dlpi_name));
     module->kind = kind_of(&seen, module->name, &module->flags);
     for (int i = 0; i < seen.phdr_count; i++) {
         const ElfW(Phdr) *p = &seen.phdrs[i];
@@ -225,7 +227,8 @@ static int warn_of_missing_flags(void)
         }
         if (is_new)
             esi_log(ESI_LOG_WARNING,
-                    "%s has code compiled without the flags of engset.pc: a large local array there can jump over a stack's guard. "
+                    "%s has code compiled without the flags of engset.pc: a large local array there can jump "
+                    "over a stack's guard. "
                     "Compile with $(pkg-config --cflags engset).",
                     module->name);
     }

@@ -11,7 +11,7 @@
 /* Whose code it is. Where two hold, the first in this list counts, but in a static link, where libc stands in the same
  * module, all is FOREIGN: a mark would say nothing there. */
 enum esi_module_kind {
-    ESI_MODULE_NONE,      /* no known module's: data, nowhere, code made at run time, an unmarked module loaded later */
+    ESI_MODULE_NONE, /* no known module's: data, nowhere, code made at run time, an unmarked module loaded later */
     ESI_MODULE_MARKED,    /* includes engset.h */
     ESI_MODULE_RUNTIME,   /* libengset itself */
     ESI_MODULE_CONTAINED, /* es_contain() promised */
@@ -21,14 +21,14 @@ enum esi_module_kind {
 
 /* Immutable once published; lives until esi_modules_stop(). */
 struct esi_module {
-    uintptr_t base;                  /* what is added to the addresses in its file */
-    const uint8_t *frame_header;     /* its .eh_frame_hdr, or NULL */
-    uint8_t kind;                    /* enum esi_module_kind */
-    uint8_t flags;                   /* of its mark: engset/mark.h */
+    uintptr_t base;              /* what is added to the addresses in its file */
+    const uint8_t *frame_header; /* its .eh_frame_hdr, or NULL */
+    uint8_t kind;                /* enum esi_module_kind */
+    uint8_t flags;               /* of its mark: engset/mark.h */
     uint16_t phdr_count;
-    const void *phdrs;               /* ElfW(Phdr)s in memory */
-    char path[256];                  /* of its file; of the executable: /proc/self/exe */
-    char name[48];                   /* the last part of the path, "libkv.so" */
+    const void *phdrs; /* ElfW(Phdr)s in memory */
+    char path[256];    /* of its file; of the executable: /proc/self/exe */
+    char name[48];     /* the last part of the path, "libkv.so" */
 };
 
 /* Makes the table and says in one line each which marked modules were compiled without the flags of engset.pc. ES_EINVAL:

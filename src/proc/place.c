@@ -71,10 +71,12 @@ const char *esi_system_call_name(long number)
 
 /* The innermost return address into marked code that lies on the stack. A word that only looks like one is behind a real one or stale: it
  * is a hint for people. Read while the thread is blocked; it may wake meanwhile, which makes the hint old. */
-static __attribute__((no_sanitize("address", "thread"))) uintptr_t find_caller(struct esi_stack_span stack, uintptr_t sp)
+static __attribute__((no_sanitize("address", "thread"))) uintptr_t find_caller(struct esi_stack_span stack,
+                                                                               uintptr_t sp)
 {
     uintptr_t word;
-    for (uintptr_t at = sp & ~(uintptr_t)7; at < sp + 4096 && esi_stack_read(stack, at, &word); at += sizeof word) {
+    for (uintptr_t at = sp & ~(uintptr_t)7; at < sp + 4096 && esi_stack_read(stack, at, &word);
+         at += sizeof word) {
         if (esi_module_kind_of(word) == ESI_MODULE_MARKED)
             return word;
     }

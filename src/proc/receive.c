@@ -106,7 +106,8 @@ static bool show_nothing(struct esi_rx *rx, int pass)
     return true;
 }
 
-static struct esi_message *next_message(struct esi_process *self, struct esi_rx *rx)
+/* By the index, or from the start when the mailbox was turned over. */
+static __attribute__((noinline)) struct esi_message *next_indexed(struct esi_process *self, struct esi_rx *rx)
 {
     struct esi_mailbox_cursor cursor = {rx->at, rx->slot, rx->epoch};
     struct esi_message *message = esi_mailbox_next(&self->mailbox, &cursor, rx->tags, rx->tag_count);
@@ -114,6 +115,18 @@ static struct esi_message *next_message(struct esi_process *self, struct esi_rx 
     rx->slot = cursor.slot;
     rx->epoch = cursor.epoch;
     return message;
+}
+
+static inline struct esi_message *next_message(struct esi_process *self, struct esi_rx *rx)
+{
+    if (__builtin_expect(!self->mailbox.index && rx->epoch == self->mailbox.epoch, 1)) {
+        struct esi_list *at = ((struct esi_list *)rx->at)->next;
+        if (at == &self->mailbox.messages)
+            return NULL;
+        rx->at = at;
+        return ESI_CONTAINER_OF(at, struct esi_message, in_list);
+    }
+    return next_indexed(self, rx);
 }
 
 static void start(struct esi_process *self, struct esi_rx *rx)

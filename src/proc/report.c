@@ -97,7 +97,8 @@ static void append_atom(struct esi_text *text, uint64_t name)
 }
 
 /* "process kv <0.101.0> (label or function)" */
-static void append_who(struct esi_text *text, uint64_t id, uint64_t name, const char *label, uintptr_t function)
+static void append_who(struct esi_text *text, uint64_t id, uint64_t name, const char *label,
+                       uintptr_t function)
 {
     struct esi_symbol symbol = {0};
     esi_text_str(text, "process ");
@@ -121,7 +122,8 @@ static void append_process(struct esi_text *text, struct esi_process *p)
 {
     char label[ESI_LABEL_BYTES];
     esi_label_get(p->id, label);
-    append_who(text, p->id, atomic_load_explicit(&p->name, memory_order_relaxed), label, (uintptr_t)p->function);
+    append_who(text, p->id, atomic_load_explicit(&p->name, memory_order_relaxed), label,
+               (uintptr_t)p->function);
 }
 
 static bool append_place(struct esi_text *text, uintptr_t pc)
@@ -189,7 +191,8 @@ static int count_bonds(struct esi_process *p, uint64_t order)
 {
     struct esi_key key = {order - 1, UINT64_MAX};
     int count = 0;
-    for (struct esi_map_node *node; count < COUNTED_MAX && (node = esi_map_next_after(&p->bonds, key)) && node->key.a == order;
+    for (struct esi_map_node *node;
+         count < COUNTED_MAX && (node = esi_map_next_after(&p->bonds, key)) && node->key.a == order;
          key = node->key)
         count++;
     return count;
@@ -213,7 +216,9 @@ static void add_told(struct report *r, struct esi_process *p)
             break;
         key = node->key;
         struct esi_process *other = esi_process_slot(key.b);
-        uint64_t name = other && esi_process_is(other, key.b) ? atomic_load_explicit(&other->name, memory_order_relaxed) : 0;
+        uint64_t name = other && esi_process_is(other, key.b)
+                            ? atomic_load_explicit(&other->name, memory_order_relaxed)
+                            : 0;
         esi_text_str(text, i == 0 ? ": " : ", ");
         if (name) {
             append_atom(text, name);
@@ -340,7 +345,8 @@ static bool admits(void)
     uint64_t suppressed = 0;
     if (!atomic_load_explicit(&is_configured, memory_order_acquire))
         esi_report_configure();
-    if (atomic_load_explicit(&is_off, memory_order_relaxed) || !esi_log_limit_admits(&limit, PER_SECOND, &suppressed))
+    if (atomic_load_explicit(&is_off, memory_order_relaxed) ||
+        !esi_log_limit_admits(&limit, PER_SECOND, &suppressed))
         return false;
     if (suppressed)
         say_suppressed(suppressed);
@@ -351,7 +357,8 @@ static bool admits(void)
 
 static void add_overflow(struct report *r, struct esi_process *p)
 {
-    size_t bytes = p->fiber.stack ? (size_t)(p->fiber.stack->high - p->fiber.stack->guard_low) - ESI_STACK_GUARD : 0;
+    size_t bytes =
+        p->fiber.stack ? (size_t)(p->fiber.stack->high - p->fiber.stack->guard_low) - ESI_STACK_GUARD : 0;
     size_t kib = (bytes + 4095) / 4096 * 4;
     append_process(&r->heading, p);
     esi_text_str(&r->heading, " overflowed its ");
@@ -363,7 +370,8 @@ static void add_fault_hint(struct report *r, struct esi_process *p, const struct
 {
     struct esi_text *text = field(r);
     if (fault->kind == ESI_FAULT_STACK_OVERFLOW) {
-        size_t bytes = p->fiber.stack ? (size_t)(p->fiber.stack->high - p->fiber.stack->low) : ESI_STACK_DEFAULT;
+        size_t bytes =
+            p->fiber.stack ? (size_t)(p->fiber.stack->high - p->fiber.stack->low) : ESI_STACK_DEFAULT;
         esi_text_str(text, "spawn it with ES_WITH(.stack_size_bytes = ");
         esi_text_u64(text, (bytes / 4096 + 1) * 4096 * 4);
         esi_text_str(text, "), keep large arrays off the stack, or use es_on_big_stack()");
@@ -407,7 +415,8 @@ void esi_report_fault(struct esi_process *p, const struct esi_fault *fault, es_t
 static bool is_passed_over(es_term reason)
 {
     es_term head = es_tuple_get(reason, 0);
-    if (es_is(reason, es_am_normal) || es_is(reason, es_am_shutdown) || es_is(reason, es_am_killed) || es_is_none(reason))
+    if (es_is(reason, es_am_normal) || es_is(reason, es_am_shutdown) || es_is(reason, es_am_killed) ||
+        es_is_none(reason))
         return true;
     return es_is(head, es_am_shutdown) || (es_is(head, es_am_signal) && es_tuple_size(reason) == 3);
 }
@@ -422,7 +431,8 @@ static const char *hint_for(es_term reason)
     if (es_is(head, es_am_not_owner))
         return "the memory belongs to another process, or was given away with es_give()";
     if (es_is(head, es_am_message_limit))
-        return "it got messages faster than it handles them: .message_limit_policy, or es_send_wait() at the senders";
+        return "it got messages faster than it handles them: .message_limit_policy, or es_send_wait() at the "
+               "senders";
     if (es_is(head, es_am_memory_limit))
         return "raise .memory_limit_bytes, or find what it keeps";
     return NULL;
@@ -476,7 +486,8 @@ void esi_report_long_run(const struct esi_long_run *run)
     if (run->moved_count > 0) {
         struct esi_text *text = field(&r);
         esi_text_i64(text, run->moved_count);
-        esi_text_str(text, run->moved_count == 1 ? " process to a spare thread (" : " processes to a spare thread (");
+        esi_text_str(text, run->moved_count == 1 ? " process to a spare thread ("
+                                                 : " processes to a spare thread (");
         esi_text_i64(text, run->spare_count);
         esi_text_str(text, " in use)");
         finish(&r, "moved");
@@ -499,6 +510,7 @@ void esi_report_stranded(const struct esi_long_run *run)
     esi_text_str(&r.heading, " ms and counts as ended");
     add_whereabouts(&r, run);
     say(&r, "its thread", "stays apart and runs nothing else; its memory is kept");
-    say(&r, "hint", "code that cannot be interrupted belongs into a process of its own OS process: .isolated");
+    say(&r, "hint",
+        "code that cannot be interrupted belongs into a process of its own OS process: .isolated");
     publish(&r);
 }

@@ -18,13 +18,13 @@ void esi_report_crash(struct esi_process *p, es_term reason);
 /* What the watchdog knows of a process that ran long without a call of the runtime. */
 struct esi_long_run {
     uint64_t id;
-    uint64_t name;              /* atom, or 0 */
-    const char *label;          /* or "" */
+    uint64_t name;     /* atom, or 0 */
+    const char *label; /* or "" */
     int64_t ran_ms;
-    uintptr_t pc;               /* where it was found, or 0 */
-    const char *place;          /* from esi_place_of() when it is blocked, or NULL */
-    int moved_count;            /* processes that went to a spare thread with its scheduler */
-    int spare_count;            /* spare threads in use */
+    uintptr_t pc;      /* where it was found, or 0 */
+    const char *place; /* from esi_place_of() when it is blocked, or NULL */
+    int moved_count;   /* processes that went to a spare thread with its scheduler */
+    int spare_count;   /* spare threads in use */
 };
 
 /* E0120, a warning. The watchdog's thread. */

@@ -130,6 +130,17 @@ static es_pid refuse(struct esi_process *self, es_err error, const char *why)
     return ES_NO_PID;
 }
 
+/* relaxed: a figure; a scheduler's is written by its holder alone. */
+static void count_spawned(void)
+{
+    struct esi_worker *worker = esi_worker_self();
+    struct esi_scheduler *scheduler = worker ? worker->scheduler : NULL;
+    if (scheduler)
+        atomic_store_explicit(&scheduler->spawned, scheduler->spawned + 1, memory_order_relaxed);
+    else
+        atomic_fetch_add_explicit(&esi_node.spawned, 1, memory_order_relaxed);
+}
+
 static es_pid spawn(struct esi_process *self, const es_spawn_options *o, void (*function)(void), esi_argument argument)
 {
     if (atomic_load_explicit(&esi_node.state, memory_order_acquire) != ESI_NODE_UP)
@@ -157,7 +168,7 @@ static es_pid spawn(struct esi_process *self, const es_spawn_options *o, void (*
         return refuse(self, error, error == ES_ETAKEN ? "the name is taken" : es_strerror(error));
     }
     esi_probe(SPAWN, pid.id, p->parent, 0);
-    atomic_fetch_add_explicit(&esi_node.spawned, 1, memory_order_relaxed);
+    count_spawned();
     esi_make_runnable_new(p);
     return pid;
 }

@@ -74,7 +74,8 @@ static bool read_at(const struct elf *elf, uint64_t offset, void *to, size_t byt
 /* The bytes of a section and a 0 behind them, so that strings end. NULL: not to be had. The caller frees it. */
 static void *read_section(const struct elf *elf, const ElfW(Shdr) * section)
 {
-    if (section->sh_type == SHT_NOBITS || section->sh_flags & SHF_COMPRESSED || section->sh_size > SECTION_BYTES_MAX)
+    if (section->sh_type == SHT_NOBITS || section->sh_flags & SHF_COMPRESSED ||
+        section->sh_size > SECTION_BYTES_MAX)
         return NULL;
     char *bytes = esi_alloc(section->sh_size + 1);
     if (bytes && !read_at(elf, section->sh_offset, bytes, section->sh_size)) {
@@ -93,7 +94,8 @@ static bool is_same(const struct elf *elf, const struct esi_module *module)
     if (elf->header.e_phnum != module->phdr_count || elf->header.e_phentsize != sizeof(ElfW(Phdr)))
         return false;
     void *phdrs = esi_alloc(bytes);
-    bool same = phdrs && read_at(elf, elf->header.e_phoff, phdrs, bytes) && memcmp(phdrs, module->phdrs, bytes) == 0;
+    bool same =
+        phdrs && read_at(elf, elf->header.e_phoff, phdrs, bytes) && memcmp(phdrs, module->phdrs, bytes) == 0;
     esi_free(phdrs);
     return same;
 }
@@ -108,7 +110,8 @@ static void elf_close(struct elf *elf)
 static bool read_sections(struct elf *elf)
 {
     const ElfW(Ehdr) *h = &elf->header;
-    if (h->e_shentsize != sizeof(ElfW(Shdr)) || h->e_shnum == 0 || h->e_shnum > SECTIONS_MAX || h->e_shstrndx >= h->e_shnum)
+    if (h->e_shentsize != sizeof(ElfW(Shdr)) || h->e_shnum == 0 || h->e_shnum > SECTIONS_MAX ||
+        h->e_shstrndx >= h->e_shnum)
         return false;
     elf->sections = esi_alloc(h->e_shnum * sizeof *elf->sections);
     if (!elf->sections || !read_at(elf, h->e_shoff, elf->sections, h->e_shnum * sizeof *elf->sections))
@@ -127,9 +130,10 @@ static bool elf_open(const struct esi_module *module, struct elf *elf)
         return false;
     if (fstat(elf->fd, &info) == 0 && S_ISREG(info.st_mode)) {
         elf->size = (uint64_t)info.st_size;
-        if (read_at(elf, 0, &elf->header, sizeof elf->header) && memcmp(elf->header.e_ident, ELFMAG, SELFMAG) == 0 &&
-            elf->header.e_ident[EI_CLASS] == (sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32) && is_same(elf, module) &&
-            read_sections(elf))
+        if (read_at(elf, 0, &elf->header, sizeof elf->header) &&
+            memcmp(elf->header.e_ident, ELFMAG, SELFMAG) == 0 &&
+            elf->header.e_ident[EI_CLASS] == (sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32) &&
+            is_same(elf, module) && read_sections(elf))
             return true;
     }
     elf_close(elf);
@@ -159,11 +163,12 @@ static void keep_functions(struct file *file, const ElfW(Sym) * symbols, size_t 
     file->entries = esi_alloc_zeroed(count + 1, sizeof *file->entries);
     for (size_t i = 0; file->entries && i < count; i++) {
         unsigned type = symbols[i].st_info & 0xf;
-        if ((type != STT_FUNC && type != STT_GNU_IFUNC) || symbols[i].st_shndx == SHN_UNDEF || symbols[i].st_name >= file->names_size)
+        if ((type != STT_FUNC && type != STT_GNU_IFUNC) || symbols[i].st_shndx == SHN_UNDEF ||
+            symbols[i].st_name >= file->names_size)
             continue;
         uint64_t size = symbols[i].st_size;
-        file->entries[file->count++] =
-            (struct entry){symbols[i].st_value, size > UINT32_MAX ? UINT32_MAX : (uint32_t)size, symbols[i].st_name};
+        file->entries[file->count++] = (struct entry){
+            symbols[i].st_value, size > UINT32_MAX ? UINT32_MAX : (uint32_t)size, symbols[i].st_name};
     }
     if (file->count)
         qsort(file->entries, file->count, sizeof *file->entries, compare_entries);
@@ -250,7 +255,8 @@ static void read_lines(struct file *file, const struct esi_module *module)
     elf_close(&elf);
 }
 
-static void find_line(struct file *file, const struct esi_module *module, uintptr_t pc, struct esi_symbol *out)
+static void find_line(struct file *file, const struct esi_module *module, uintptr_t pc,
+                      struct esi_symbol *out)
 {
     int slot = (int)(pc % LINES_CACHED);
     if (lines_cached[slot].pc != pc) {
@@ -259,8 +265,8 @@ static void find_line(struct file *file, const struct esi_module *module, uintpt
         lines_cached[slot].pc = pc;
         lines_cached[slot].line = 0;
         lines_cached[slot].file[0] = '\0';
-        esi_line_find(&file->lines, pc - module->base, lines_cached[slot].file, sizeof lines_cached[slot].file,
-                      &lines_cached[slot].line);
+        esi_line_find(&file->lines, pc - module->base, lines_cached[slot].file,
+                      sizeof lines_cached[slot].file, &lines_cached[slot].line);
     }
     memcpy(out->file, lines_cached[slot].file, sizeof out->file);
     out->line = lines_cached[slot].line;

@@ -10,11 +10,11 @@
 #include "base/text.h"
 
 struct esi_symbol {
-    char function[96];   /* "" when unknown */
-    uint64_t offset;     /* from the function's start, or from the module's base when the function is unknown */
-    char module[48];     /* "" when `pc` is in no module */
-    char file[128];      /* "" when unknown */
-    int line;            /* 0 when unknown */
+    char function[96]; /* "" when unknown */
+    uint64_t offset;   /* from the function's start, or from the module's base when the function is unknown */
+    char module[48];   /* "" when `pc` is in no module */
+    char file[128];    /* "" when unknown */
+    int line;          /* 0 when unknown */
 };
 
 /* Finds what is known about `pc`; of a return address give the address before it (pc - 1). Fills in file and line only when `wants_line`,

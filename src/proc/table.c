@@ -34,7 +34,18 @@ static struct {
 } table = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 struct esi_table esi_table;
-static _Atomic(int64_t) live_count;
+
+/* Processes made less processes ended by threads that hold no scheduler; the others count in theirs. */
+static _Atomic(int64_t) live_elsewhere;
+
+/* relaxed: a figure. Only the holder writes a scheduler's. */
+static void count(struct esi_scheduler *scheduler, int64_t change)
+{
+    if (scheduler)
+        atomic_store_explicit(&scheduler->live, scheduler->live + change, memory_order_relaxed);
+    else
+        atomic_fetch_add_explicit(&live_elsewhere, change, memory_order_relaxed);
+}
 
 static struct esi_process *block_at(uint64_t index)
 {
@@ -74,7 +85,10 @@ es_err esi_table_start(int64_t limit)
 
 int64_t esi_table_count(void)
 {
-    return atomic_load_explicit(&live_count, memory_order_relaxed);
+    int64_t live = atomic_load_explicit(&live_elsewhere, memory_order_relaxed);
+    for (int i = 0; i < esi_node.scheduler_count; i++)
+        live += atomic_load_explicit(&esi_node.schedulers[i].live, memory_order_relaxed);
+    return live;
 }
 
 int64_t esi_table_limit(void)
@@ -170,6 +184,8 @@ void esi_table_flush(struct esi_scheduler *scheduler)
     give_batch(scheduler->free_blocks);
     scheduler->free_blocks = NULL;
     scheduler->free_block_count = 0;
+    atomic_fetch_add_explicit(&live_elsewhere, scheduler->live, memory_order_relaxed);
+    atomic_store_explicit(&scheduler->live, 0, memory_order_relaxed);
 }
 
 static struct esi_process *take_cached(struct esi_scheduler *scheduler)
@@ -184,19 +200,18 @@ static struct esi_process *take_cached(struct esi_scheduler *scheduler)
     return p;
 }
 
+/* Two schedulers that take the last one at the same time may both get it: the limit is exact but for that. */
 struct esi_process *esi_table_take(void)
 {
-    if (atomic_fetch_add_explicit(&live_count, 1, memory_order_relaxed) >= table.limit) {
-        atomic_fetch_sub_explicit(&live_count, 1, memory_order_relaxed);
-        return NULL;
-    }
     struct esi_worker *worker = esi_worker_self();
-    int taken;
-    struct esi_process *p = worker && worker->scheduler ? take_cached(worker->scheduler) : take_batch(1, &taken);
-    if (!p) {
-        atomic_fetch_sub_explicit(&live_count, 1, memory_order_relaxed);
+    struct esi_scheduler *scheduler = worker ? worker->scheduler : NULL;
+    if (esi_table_count() >= table.limit)
         return NULL;
-    }
+    int taken;
+    struct esi_process *p = scheduler ? take_cached(scheduler) : take_batch(1, &taken);
+    if (!p)
+        return NULL;
+    count(scheduler, 1);
     uint64_t index = index_of(p);
     uint64_t generation = ++table.generations[index];
     /* relaxed: published to others by esi_inbox_open(). */
@@ -207,9 +222,9 @@ struct esi_process *esi_table_take(void)
 void esi_table_give(struct esi_process *p)
 {
     atomic_store_explicit(&p->id, 0, memory_order_relaxed);
-    atomic_fetch_sub_explicit(&live_count, 1, memory_order_relaxed);
     struct esi_worker *worker = esi_worker_self();
     struct esi_scheduler *scheduler = worker ? worker->scheduler : NULL;
+    count(scheduler, -1);
     if (!scheduler) {
         p->in_queue.next = NULL;
         give_batch(p);

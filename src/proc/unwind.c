@@ -16,7 +16,12 @@ enum { REGISTER_FP = 29, REGISTER_SP = 31, REGISTER_RETURN = 30 };
 enum { REGISTER_FP = -1, REGISTER_SP = -2, REGISTER_RETURN = -3 };
 #endif
 
-enum { ENCODING_OMIT = 0xff, ENCODING_PCREL_SDATA4 = 0x1b, ENCODING_UDATA4 = 0x03, ENCODING_DATAREL_SDATA4 = 0x3b };
+enum {
+    ENCODING_OMIT = 0xff,
+    ENCODING_PCREL_SDATA4 = 0x1b,
+    ENCODING_UDATA4 = 0x03,
+    ENCODING_DATAREL_SDATA4 = 0x3b
+};
 enum { SAVED_STATES_MAX = 4 };
 
 struct esi_frame esi_frame_of_context(const void *context)
@@ -26,7 +31,8 @@ struct esi_frame esi_frame_of_context(const void *context)
     const greg_t *r = u->uc_mcontext.gregs;
     return (struct esi_frame){(uintptr_t)r[REG_RIP], (uintptr_t)r[REG_RSP], (uintptr_t)r[REG_RBP], 0, false};
 #elif defined(__aarch64__)
-    return (struct esi_frame){u->uc_mcontext.pc, u->uc_mcontext.sp, u->uc_mcontext.regs[29], u->uc_mcontext.regs[30], false};
+    return (struct esi_frame){u->uc_mcontext.pc, u->uc_mcontext.sp, u->uc_mcontext.regs[29],
+                              u->uc_mcontext.regs[30], false};
 #else
     (void)u;
     return (struct esi_frame){0};
@@ -35,7 +41,8 @@ struct esi_frame esi_frame_of_context(const void *context)
 
 bool esi_stack_read(struct esi_stack_span stack, uintptr_t address, uintptr_t *out)
 {
-    if (address % sizeof *out != 0 || address < stack.low || address >= stack.high || stack.high - address < sizeof *out)
+    if (address % sizeof *out != 0 || address < stack.low || address >= stack.high ||
+        stack.high - address < sizeof *out)
         return false;
     /* volatile and not instrumented: the word may lie in a sanitizer's red zone. */
     *out = *(const volatile uintptr_t *)address;
@@ -173,7 +180,8 @@ static bool read_function(const uint8_t *entry, struct function *f)
 static bool find_function(uintptr_t pc, struct function *f)
 {
     const struct esi_module *module = esi_module_of(pc);
-    if (!module || !module->frame_header || (!esi_module_is_ours(module->kind) && module->kind != ESI_MODULE_LIBC))
+    if (!module || !module->frame_header ||
+        (!esi_module_is_ours(module->kind) && module->kind != ESI_MODULE_LIBC))
         return false;
     const uint8_t *header = module->frame_header;
     if (header[0] != 1 || header[1] != ENCODING_PCREL_SDATA4 || header[2] != ENCODING_UDATA4 ||
@@ -382,7 +390,8 @@ static uintptr_t without_signature(uintptr_t pc)
 #endif
 }
 
-static bool find_saved(const struct saved *saved, struct esi_stack_span stack, uintptr_t cfa, uintptr_t *value)
+static bool find_saved(const struct saved *saved, struct esi_stack_span stack, uintptr_t cfa,
+                       uintptr_t *value)
 {
     if (saved->is_lost)
         return false;
@@ -409,7 +418,8 @@ bool esi_unwind_step(struct esi_frame *frame, struct esi_stack_span stack)
     else
         return false;
     uintptr_t back = frame->link, fp = frame->fp;
-    if (!find_saved(&m.rules.back, stack, cfa, &back) || !find_saved(&m.rules.fp, stack, cfa, &fp) || back == 0)
+    if (!find_saved(&m.rules.back, stack, cfa, &back) || !find_saved(&m.rules.fp, stack, cfa, &fp) ||
+        back == 0)
         return false;
     *frame = (struct esi_frame){without_signature(back), cfa, fp, 0, true};
     return true;

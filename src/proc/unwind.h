@@ -11,8 +11,8 @@
 /* A place: of the innermost frame what the signal found, of the others what the call left. */
 struct esi_frame {
     uintptr_t pc, sp, fp;
-    uintptr_t link;  /* aarch64: the link register while it counts; elsewhere 0 */
-    bool is_call;    /* pc is a return address: the call stands before it */
+    uintptr_t link; /* aarch64: the link register while it counts; elsewhere 0 */
+    bool is_call;   /* pc is a return address: the call stands before it */
 };
 
 /* What may be read of a stack. */

@@ -32,6 +32,7 @@ struct esi_scheduler {
     struct esi_process *next;                    /* goes first; the holder's only */
     struct esi_pool_cache pool;                  /* the holder's only, as the following */
     struct esi_stack_cache stacks;
+    _Atomic(int64_t) live, spawned;              /* processes made less ended here; made here. Written by the holder, relaxed */
     struct esi_process *free_blocks;             /* control blocks, through in_queue.next */
     int free_block_count;
     int slices, backlog;                         /* since clock and poller were looked at; picks with others waiting */
@@ -107,5 +108,14 @@ struct esi_node {
 };
 enum esi_node_state { ESI_NODE_DOWN, ESI_NODE_UP, ESI_NODE_STOPPING, ESI_NODE_STOPPED };
 extern struct esi_node esi_node;
+
+/* How many processes were ever spawned. Async-signal-safe. */
+static inline int64_t esi_node_spawned(void)
+{
+    int64_t count = atomic_load_explicit(&esi_node.spawned, memory_order_relaxed);
+    for (int i = 0; esi_node.schedulers && i < esi_node.scheduler_count; i++)
+        count += atomic_load_explicit(&esi_node.schedulers[i].spawned, memory_order_relaxed);
+    return count;
+}
 
 #endif
