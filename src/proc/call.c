@@ -13,6 +13,8 @@
 #include "proc/memory.h"
 #include "proc/node.h"
 #include "proc/worker.h"
+#include "term/copy.h"
+#include "term/tag.h"
 
 /* ---- the answer ---- */
 
@@ -185,6 +187,7 @@ static void release_answer(struct esi_process *self, struct esi_call *call)
 {
     if (!call->block)
         return;
+    esi_assert(call->block->state == ESI_BLOCK_OWNED);
     esi_list_remove(&call->block->in_list);
     self->memory_bytes -= (int64_t)call->block->size_bytes;
     esi_message_free(call->block);
@@ -209,18 +212,51 @@ es_err esi_ask(struct esi_process *self, uint64_t to, struct esi_message *reques
     return esi_ask_until(self, to, request, esi_reference_next(), ESI_NO_DEADLINE, answer);
 }
 
+/* {'$gen_call', {Pid, [alias | Ref]}, Request} as it lies in a block: what es_case_call() takes apart. The request lies behind it. */
+struct envelope {
+    uint64_t caller, reference; /* the signal's own, see call_arrive() */
+    uint64_t outer[4], from[3], tag[2], ref[4];
+    uint64_t request[];
+};
+
+static void write_envelope(struct envelope *e, struct esi_process *self, struct esi_call *call, es_term request)
+{
+    e->caller = self->id;
+    e->reference = call->reference;
+    e->outer[0] = ESI_HEADER(ESI_TUPLE, 3);
+    e->outer[1] = es_am_gen_call.w;
+    e->outer[2] = esi_word_of_box(e->from);
+    e->outer[3] = request.w;
+    e->from[0] = ESI_HEADER(ESI_TUPLE, 2);
+    e->from[1] = esi_from_local_pid(self->id).w;
+    e->from[2] = esi_word_of_cons(e->tag);
+    e->tag[0] = es_am_alias.w;
+    e->tag[1] = esi_word_of_box(e->ref);
+    e->ref[0] = ESI_HEADER(ESI_REF, 0);
+    e->ref[1] = call->reference;
+    e->ref[2] = self->id;
+    e->ref[3] = 0;
+}
+
 static es_err send_call(struct esi_process *self, struct esi_call *call, es_term request)
 {
-    es_pid me = {.id = self->id};
-    es_ref ref = {.id = call->reference, .pid = self->id};
-    struct esi_message *block;
-    es_err error = esi_message_copy_behind(2 * sizeof(uint64_t),
-                                           es_lend(ES_TUPLE(es_am_gen_call, ES_TUPLE(me, ES_CONS(es_am_alias, ref)), request)), &block);
+    size_t words;
+    es_err error = esi_term_measure(request, &words);
     if (error != ES_OK)
         return error;
+    struct esi_message *block = esi_message_new(sizeof(struct envelope) + words * sizeof(uint64_t));
+    if (!block)
+        return ES_ENOMEM;
+    struct envelope *envelope = (struct envelope *)block->words;
+    es_term copy = esi_term_copy(request, envelope->request, &block->offheap);
+    if (es_is_none(copy)) {
+        esi_message_free(block);
+        return ES_ENOMEM;
+    }
+    write_envelope(envelope, self, call, copy);
+    block->term = (es_term){esi_word_of_box(envelope->outer)};
+    block->tag = esi_tuple_tag(3, es_am_gen_call);
     block->kind = &call_kind;
-    block->words[0] = self->id;
-    block->words[1] = call->reference;
     block->to = call->server;
     if (!esi_signal_push(call->server, block))
         call_nobody(block);
@@ -248,6 +284,10 @@ static es_err call_and_wait(struct esi_process *self, struct esi_call *call, es_
         return error;
     }
     wait_for_answer(self, call, deadline_ns);
+    if (esi_tag(call->answer.w) != ESI_TAG_BOX && esi_tag(call->answer.w) != ESI_TAG_CONS) {
+        release_answer(self, call); /* the answer is in its word: nothing for es_drop() to find */
+        call->block = NULL;
+    }
     if (!call->is_answered || (!call->is_down && !call->is_from_server))
         tell_to_forget(call->server, call->reference);
     if (!call->is_answered)
@@ -337,12 +377,20 @@ es_err esi_try_call(es_term to, es_term request, int64_t timeout_ms, es_term *ou
     return error;
 }
 
+/* Is it {Pid, [alias | Ref]}? Taken apart by hand: every answer comes by here. */
+static bool is_from_call(es_term from, es_pid *pid, es_ref *ref)
+{
+    es_term head, tail;
+    return es_tuple_size(from) == 2 && es_get_pid(es_tuple_get(from, 0), pid) && es_get_cons(es_tuple_get(from, 1), &head, &tail) &&
+           es_is(head, es_am_alias) && es_get_ref(tail, ref);
+}
+
 static es_err reply(struct esi_process *self, es_term from, es_term term)
 {
     es_pid pid;
     es_ref ref;
     es_term tag;
-    if (es_match(from, ES_TUPLE(&pid, ES_CONS(es_am_alias, &ref)))) {
+    if (is_from_call(from, &pid, &ref)) {
         uint64_t replier = self && forget(self, ref.id) ? self->id : 0;
         return pid.node ? ES_OK : send_answer(pid.id, ref.id, replier, ANSWER_REPLY, term);
     }

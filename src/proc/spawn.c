@@ -31,8 +31,11 @@ static void init_published(struct esi_process *p)
 static void init(struct esi_process *p, void (*function)(void), uint64_t argument)
 {
     init_published(p);
-    char *own = (char *)&p->mailbox, *end = (char *)&p->state;
-    memset(own, 0, (size_t)(end - own));
+    char *own = (char *)&p->mailbox;
+    size_t bytes = offsetof(struct esi_process, state) - offsetof(struct esi_process, mailbox);
+    /* A size that the compiler does not know: libc's memset with vectors, where gcc's own, a `rep stos`, takes 30 cycles to begin. */
+    __asm__("" : "+r"(bytes));
+    memset(own, 0, bytes);
     esi_list_init(&p->in_queue);
     esi_mailbox_init(&p->mailbox);
     esi_list_init(&p->memory);
