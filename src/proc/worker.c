@@ -107,11 +107,20 @@ void esi_alarm_rings(struct esi_timer *timer)
     esi_wake(p);
 }
 
+/* What came since the caller looked may be what it waits for: it looks again before it sleeps. */
+static void take_and_go_on(struct esi_process *self)
+{
+    if (!esi_signals_take(self, self->budget > 0 ? self->budget : 1) || self->is_doomed || self->suspend_count || self->budget <= 0)
+        esi_switch_out(self, ESI_REQUEST_YIELD);
+}
+
 void esi_wait(struct esi_process *self, uint64_t deadline_ns)
 {
-    bool is_all = (!self->taken && !self->turning && !esi_inbox_has_any(&self->inbox)) ||
-                  esi_signals_take(self, self->budget > 0 ? self->budget : 1);
-    if (!is_all || self->is_doomed || self->suspend_count) {
+    if (self->taken || self->turning || esi_inbox_has_any(&self->inbox)) {
+        take_and_go_on(self);
+        return;
+    }
+    if (self->is_doomed || self->suspend_count) {
         esi_switch_out(self, ESI_REQUEST_YIELD);
         return;
     }
