@@ -263,6 +263,7 @@ static void stop(void)
     }
     esi_free(esi_node.schedulers);
     esi_node.schedulers = NULL;
+    esi_node.scheduler_count = 0; /* who asks for figures between two nodes finds none */
     esi_stack_pool_trim();
     esi_pool_fini(&esi_node.pool);
     atomic_store_explicit(&esi_node.state, ESI_NODE_DOWN, memory_order_seq_cst);

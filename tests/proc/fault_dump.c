@@ -1,4 +1,4 @@
-/* The end of a node that may not go on: a dump, one line, the signal. Each in an OS process of its own. */
+/* fault_dump.c - the end of a node that may not go on: a dump, one line, the signal. Each in an OS process of its own. */
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -11,10 +11,10 @@
 #include "proc/fault.h"
 
 struct outcome {
-    int status;         /* of waitpid() */
-    char path[512];     /* of the dump */
-    char dump[65536];   /* "" when there is none */
-    char said[8192];    /* on stderr */
+    int status;       /* of waitpid() */
+    char path[512];   /* of the dump */
+    char dump[65536]; /* "" when there is none */
+    char said[8192];  /* on stderr */
     mode_t mode;
 };
 

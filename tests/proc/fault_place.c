@@ -1,4 +1,4 @@
-/* Whose code an address is in, how to get from a place to its caller, and what both are called. */
+/* fault_place.c - whose code an address is in, how to get from a place to its caller, and what both are called. */
 #include <dlfcn.h>
 #include <math.h>
 #include <ucontext.h>
@@ -127,7 +127,8 @@ static AS_WRITTEN int innermost(int x)
     ucontext_t here;
     getcontext(&here);
     uintptr_t at = (uintptr_t)__builtin_frame_address(0);
-    pc_count = esi_unwind(esi_frame_of_context(&here), (struct esi_stack_span){at - 4096, at + 4096}, pcs, 16);
+    pc_count =
+        esi_unwind(esi_frame_of_context(&here), (struct esi_stack_span){at - 4096, at + 4096}, pcs, 16);
     return x + 1;
 }
 
@@ -223,7 +224,8 @@ static void test_a_line_table_of_rubbish_is_no_line(void **state)
         memcpy(bytes, &length, 4);
         bytes[4] = (uint8_t)(2 + random % 4), bytes[5] = 0;
         bytes[8] = (uint8_t)(random % 60), bytes[9] = bytes[10] = bytes[11] = 0;
-        struct esi_line_tables tables = {.lines = {bytes, sizeof bytes}, .line_strings = {bytes, 64}, .strings = {bytes, 64}};
+        struct esi_line_tables tables = {
+            .lines = {bytes, sizeof bytes}, .line_strings = {bytes, 64}, .strings = {bytes, 64}};
         esi_line_find(&tables, random % 4096, file, sizeof file, &line);
     }
 }

@@ -1,4 +1,4 @@
-/* What goes wrong in a process's own code ends that process, is told to who cares, and hurts nobody else. */
+/* crash.c - what goes wrong in a process's own code ends that process, is told to who cares, and hurts nobody else. */
 #include <pthread.h>
 #include <sys/mman.h>
 #include "case.h"
@@ -173,12 +173,12 @@ static void await_down(es_ref monitor)
 {
     es_term reason;
     es_receive {
-        es_case(ES_TUPLE(es_am_DOWN, monitor, es_am_process, ES_ANY, &reason))
-        {
+        es_case(ES_TUPLE(es_am_DOWN, monitor, es_am_process, ES_ANY, &reason)) {
             es_print(seen.reason, sizeof seen.reason, reason);
             seen.ended++;
         }
-        es_after(20000) snprintf(seen.reason, sizeof seen.reason, "nothing came");
+        es_after(20000)
+            snprintf(seen.reason, sizeof seen.reason, "nothing came");
     }
 }
 
@@ -189,8 +189,10 @@ static void one_crash(void *misdeed)
     es_spawn_opt(ES_WITH(.monitor = &monitor, .link = true, .label = "villain"), (void (*)(void))misdeed);
     await_down(monitor);
     es_receive {
-        es_case(ES_TUPLE(es_am_EXIT, ES_ANY, ES_ANY)) seen.links_fired++;
-        es_after(20000) es_exit(es_am_timeout);
+        es_case(ES_TUPLE(es_am_EXIT, ES_ANY, ES_ANY))
+            seen.links_fired++;
+        es_after(20000)
+            es_exit(es_am_timeout);
     }
     es_node_info_get(&seen.node);
 }
@@ -247,7 +249,8 @@ static void test_a_report_says_where_and_who_is_told(void **state)
 
 static void many_crashes(void *count)
 {
-    static void (*const misdeeds[])(void) = {read_null, call_abort, jump_to_a_bad_address, run_an_illegal_instruction};
+    static void (*const misdeeds[])(void) = {read_null, call_abort, jump_to_a_bad_address,
+                                             run_an_illegal_instruction};
     for (long i = 0; i < *(long *)count; i++) {
         es_ref monitor;
         es_spawn_monitor(&monitor, misdeeds[i % 4]);
@@ -396,9 +399,12 @@ static void holds_everything(void *unused)
     members_after = es_members(crowd, NULL, 0);
     for (bool more = true; more;) {
         es_receive {
-            es_case(first_half) halves++;
-            es_case(tick) ticks++;
-            es_after(200) more = false;
+            es_case(first_half)
+                halves++;
+            es_case(tick)
+                ticks++;
+            es_after(200)
+                more = false;
         }
     }
 }

@@ -1,4 +1,4 @@
-/* What may not be contained ends the node at once, with a dump: it never hangs, and nobody else's libc is left locked. */
+/* crash_end.c - what may not be contained ends the node at once, with a dump: it never hangs, and nobody else's libc is left locked. */
 #include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
@@ -202,7 +202,8 @@ static void keep_a_store(void)
     for (int i = 0; i < 8; i++)
         es_send(es_self(), ES_TUPLE(colour, i, "red\033[31m"));
     es_receive {
-        es_case(ES_TUPLE(colour, 7, ES_ANY)) send_what_is_no_term();
+        es_case(ES_TUPLE(colour, 7, ES_ANY))
+            send_what_is_no_term();
     }
 }
 

@@ -1,4 +1,4 @@
-/* A process that does not come back is ended all the same, where it can be left; where it cannot, it counts as ended. */
+/* kill.c - a process that does not come back is ended all the same, where it can be left; where it cannot, it counts as ended. */
 #include <pthread.h>
 #include <stdio.h>
 #include <time.h>
@@ -51,12 +51,12 @@ static void await_down(es_ref monitor)
     es_term reason;
     int64_t start_ns = es_now_ns();
     es_receive {
-        es_case(ES_TUPLE(es_am_DOWN, monitor, es_am_process, ES_ANY, &reason))
-        {
+        es_case(ES_TUPLE(es_am_DOWN, monitor, es_am_process, ES_ANY, &reason)) {
             es_print(seen.reason, sizeof seen.reason, reason);
             seen.ended++;
         }
-        es_after(20000) snprintf(seen.reason, sizeof seen.reason, "nothing came");
+        es_after(20000)
+            snprintf(seen.reason, sizeof seen.reason, "nothing came");
     }
     seen.waited_ms = (es_now_ns() - start_ns) / 1000000;
 }
@@ -72,7 +72,8 @@ static void answer_pings(void)
     es_pid from;
     for (;;) {
         es_receive {
-            es_case(ES_TUPLE(ping, &from)) es_send(from, pong);
+            es_case(ES_TUPLE(ping, &from))
+                es_send(from, pong);
         }
     }
 }
@@ -92,8 +93,10 @@ static void others_go_on(void)
     for (int i = 0; i < 100; i++) {
         es_send(server, ES_TUPLE(ping, es_self()));
         es_receive {
-            es_case(pong) seen.answered++;
-            es_after(5000) return;
+            es_case(pong)
+                seen.answered++;
+            es_after(5000)
+                return;
         }
     }
 }
