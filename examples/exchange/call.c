@@ -178,7 +178,11 @@ static void begin(struct connection *c, es_term callee)
 {
     unsigned ip = 0;
     c->in.pid = leg_spawn_incoming(&c->in.monitor);
-    c->in.is_there = true;
+    c->in.is_there = !es_pid_is_none(c->in.pid);
+    if (!c->in.is_there) { /* no memory: the caller will call again */
+        c->in.is_done = c->out.is_done = true;
+        return;
+    }
     es_give(c->in.pid, parcel_copy(c->invite));
     if (!es_match(callee, ES_TUPLE(ES_ANY, &ip, ES_ANY)) || ip == 0) {
         c->out.is_done = true;
@@ -187,8 +191,12 @@ static void begin(struct connection *c, es_term callee)
         return;
     }
     c->out.pid = leg_spawn_outgoing(&c->out.monitor, callee);
-    c->out.is_there = true;
-    es_give(c->out.pid, parcel_copy(c->invite));
+    c->out.is_there = !es_pid_is_none(c->out.pid);
+    c->out.is_done = !c->out.is_there;
+    if (c->out.is_there)
+        es_give(c->out.pid, parcel_copy(c->invite));
+    else
+        tell(&c->in, new_wish(WISH_REFUSE, 503));
 }
 
 void call(es_term argument)
