@@ -72,7 +72,8 @@ bool esi_node_is_first(struct esi_process *p)
 
 void esi_node_process_gone(bool was_first, int status)
 {
-    if (was_first) {
+    /* After a deadlock under simulation the node ends while its first process still lives: the first status counts. */
+    if (was_first && !atomic_load_explicit(&run.first_is_gone, memory_order_relaxed)) {
         esi_node.exit_status = status;
         atomic_store_explicit(&run.first_is_gone, true, memory_order_release);
         sem_post(&run.ended);
