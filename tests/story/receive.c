@@ -1,0 +1,342 @@
+/* receive.c - which message a receive takes, in which order things arrive, and when it gives up. */
+#include <time.h>
+#include "story.h"
+
+ES_ATOMS(one, two, three, done, tick, reply, unrelated, why, first_exit, second_exit);
+
+static int64_t cpu_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+/* ---- order ---- */
+
+static void gets_signals_of_all_kinds(es_term argument)
+{
+    es_pid parent;
+    EXPECT(es_match(argument, &parent));
+    es_trap_exit(true);
+    es_send(parent, es_am_true);
+    int place = 0;
+    const char *expected[] = {"one", "first_exit", "two", "second_exit", "three", "noconnection"};
+    for (; place < 6; place++) {
+        es_term message = es_none(), reason;
+        char text[100];
+        es_receive {
+            es_case(ES_TUPLE(es_am_EXIT, parent, &reason))
+                es_print(text, sizeof text, reason);
+            es_case(&message)
+                es_print(text, sizeof text, message);
+        }
+        EXPECT(strcmp(text, expected[place]) == 0);
+    }
+    es_send(parent, done);
+    waits();
+}
+
+STORY(signals_of_all_kinds_are_handled_in_the_order_sent, "SIG-01")
+{
+    es_pid b = es_spawn(gets_signals_of_all_kinds, es_lend(es_self()));
+    EXPECT(got(es_am_true));
+    es_send(b, one);
+    EXPECT(es_link(b) == ES_OK);
+    es_send_exit(b, first_exit);
+    EXPECT(es_is_alive(b)); /* an information request among them */
+    es_send(b, two);
+    EXPECT(es_unlink(b) == ES_OK);
+    es_send_exit(b, second_exit);
+    es_ref ref = es_monitor(b);
+    es_send(b, three);
+    es_demonitor(ref, 0);
+    es_send_exit(b, es_am_noconnection);
+    EXPECT(got(done));
+    ref = es_monitor(b);
+    es_send_exit(b, es_am_kill);
+    es_send(b, one);
+    EXPECT(!es_is_alive(b)); /* asked behind the kill */
+    EXPECT(got_down(ref, b, es_am_killed));
+    EXPECT(is_quiet());
+}
+
+STORY(a_receive_takes_what_matches_and_leaves_the_rest, "SIG-03")
+{
+    int64_t n = 0, rest[2] = {0};
+    for (int64_t i = 1; i <= 3; i++)
+        es_send(es_self(), i);
+    es_receive {
+        es_case_when(&n, n == 2) {
+        }
+        es_after(STORY_PATIENCE_MS)
+            n = -1;
+    }
+    EXPECT(n == 2);
+    for (int i = 0; i < 2; i++)
+        es_receive {
+            es_case(&n)
+                rest[i] = n;
+        }
+    EXPECT(rest[0] == 1 && rest[1] == 3);
+    EXPECT(is_quiet());
+}
+
+STORY(a_receive_that_does_not_wait_looks_once_and_removes_nothing, "SIG-04")
+{
+    int shown = 0, times_up = 0;
+    es_send(es_self(), one);
+    es_send(es_self(), two);
+    int64_t start_ns = es_now_ns();
+    es_receive {
+        es_case_when(ES_ANY, (shown++, false)) {
+        }
+        es_after(0)
+            times_up++;
+    }
+    EXPECT(shown == 2);
+    EXPECT(times_up == 1);
+    EXPECT(es_now_ns() - start_ns < 10 * INT64_C(1000000000));
+    EXPECT(there_is(two));
+    EXPECT(there_is(one));
+    EXPECT(!there_is(ES_ANY));
+}
+
+/* ---- time ---- */
+
+static void sends_for_ever(es_term argument)
+{
+    es_pid to;
+    EXPECT(es_match(argument, &to));
+    for (;;) {
+        es_send(to, tick);
+        es_sleep(1);
+    }
+}
+
+STORY(messages_that_match_nothing_do_not_restart_the_clock, "SIG-05")
+{
+    bool is_over = false;
+    es_pid sender = es_spawn(sends_for_ever, es_lend(es_self()));
+    int64_t start_ns = es_now_ns();
+    es_receive {
+        es_case(never_sent) {
+        }
+        es_after(50)
+            is_over = true;
+    }
+    int64_t took_ms = (es_now_ns() - start_ns) / 1000000;
+    EXPECT(is_over);
+    EXPECT(took_ms >= 50);
+    EXPECT(got(tick)); /* they came */
+    es_send_exit(sender, es_am_kill);
+}
+
+static void waits_without_end(void)
+{
+    es_receive {
+        es_case(never_sent) {
+        }
+        es_after(ES_INFINITY)
+            EXPECT(!"it came");
+    }
+    EXPECT(!"it came back");
+}
+
+STORY(a_receive_without_end_can_still_be_ended_by_a_signal, "SIG-06")
+{
+    es_pid p = es_spawn(waits_without_end);
+    es_ref ref = es_monitor(p);
+    for (int i = 0; i < 100; i++)
+        es_send(p, tick);
+    EXPECT(es_is_alive(p));
+    es_send_exit(p, why);
+    EXPECT(got_down(ref, p, why));
+}
+
+/* ---- a full mailbox ---- */
+
+static void answers(void)
+{
+    es_pid from;
+    es_ref ref;
+    for (;;)
+        es_receive {
+            es_case(ES_TUPLE(&from, &ref))
+                es_send(from, ES_TUPLE(reply, ref));
+        }
+}
+
+static int64_t ask_many_times(es_pid server, long times)
+{
+    int64_t start_ns = cpu_ns();
+    for (long i = 0; i < times; i++) {
+        es_ref ref = es_make_ref();
+        es_send(server, ES_TUPLE(es_self(), ref));
+        es_receive {
+            es_case(ES_TUPLE(reply, ref)) {
+            }
+            es_after(STORY_PATIENCE_MS) {
+                EXPECT(!"no reply");
+                return 0;
+            }
+        }
+    }
+    return cpu_ns() - start_ns;
+}
+
+/* Half of what lies in the way has the tag of a reply: a scan by tags alone would meet it. */
+REAL_STORY(a_reference_made_just_before_is_found_without_a_look_at_what_is_older, 1, "SIG-10")
+{
+    es_pid server = es_spawn(answers);
+    es_ref old = es_make_ref();
+    ask_many_times(server, 100);
+    int64_t empty_ns = ask_many_times(server, 1000);
+    for (int64_t i = 0; i < 100000; i++) {
+        es_send(es_self(), ES_TUPLE(unrelated, i));
+        es_send(es_self(), ES_TUPLE(reply, old));
+    }
+    ask_many_times(server, 1); /* takes them into the mailbox */
+    int64_t full_ns = ask_many_times(server, 1000);
+    printf("1,000 calls: empty mailbox %.2f ms, 200,000 messages in it %.2f ms of CPU\n",
+           (double)empty_ns / 1e6, (double)full_ns / 1e6);
+    if (getenv("ES_TIMING"))
+        EXPECT(full_ns < 10 * empty_ns);
+    EXPECT(there_is(ES_TUPLE(unrelated, 0)));
+    EXPECT(there_is(ES_TUPLE(reply, old)));
+    EXPECT(there_is(ES_TUPLE(unrelated, 99999)));
+    es_send_exit(server, es_am_kill);
+}
+
+static void waits_for_the_second(es_term argument)
+{
+    es_pid parent;
+    EXPECT(es_match(argument, &parent));
+    es_receive {
+        es_case(two) {
+        }
+    }
+    EXPECT(there_is(one));
+    es_send(parent, done);
+}
+
+STORY(what_no_clause_matches_stays_and_nobody_spins, "SIG-11")
+{
+    es_info before, after;
+    es_pid p = es_spawn(waits_for_the_second, es_lend(es_self()));
+    es_send(p, one);
+    EXPECT(es_is_alive(p));
+    do {
+        es_sleep(1);
+        EXPECT(es_process_info(p, &before));
+    } while (before.state != ES_STATE_WAITING || before.messages != 1);
+    es_sleep(20);
+    EXPECT(es_process_info(p, &after));
+    EXPECT(after.reductions == before.reductions);
+    EXPECT(after.messages == 1 && after.state == ES_STATE_WAITING);
+    es_send(p, two);
+    EXPECT(got(done));
+}
+
+/* ---- leaving a clause ---- */
+
+static int64_t returns_from_a_clause(void)
+{
+    es_term bound;
+    int64_t n;
+    es_receive {
+        es_case(ES_TUPLE(one, &n, &bound))
+            return es_is_none(bound) ? -1 : n;
+    }
+    return -1;
+}
+
+static void exits_in_a_clause(void)
+{
+    es_term bound;
+    es_receive {
+        es_case(ES_TUPLE(one, ES_ANY, &bound))
+            es_exit(bound);
+    }
+}
+
+STORY(however_a_clause_is_left_its_message_is_consumed_and_freed_once, "SIG-12")
+{
+    enum { TIMES = 200 };
+    es_info before, after;
+    int64_t n;
+    es_term bound;
+    es_yield();
+    EXPECT(es_process_info(es_self(), &before));
+    for (int64_t i = 0; i < TIMES; i++)
+        es_send(es_self(), ES_TUPLE(one, i, "a text that is bound by the clause and dies with it"));
+    for (int64_t i = 0; i < TIMES; i += 4) {
+        es_receive {
+            es_case(ES_TUPLE(one, &n, &bound)) {
+                EXPECT(n == i);
+                break;
+            }
+        }
+        es_receive {
+            es_case(ES_TUPLE(one, &n, &bound)) {
+                EXPECT(n == i + 1);
+                continue;
+            }
+        }
+        es_receive {
+            es_case(ES_TUPLE(one, &n, &bound)) {
+                EXPECT(n == i + 2);
+                goto out;
+            }
+        }
+    out:
+        EXPECT(returns_from_a_clause() == i + 3);
+    }
+    EXPECT(!there_is(ES_ANY));
+    es_yield();
+    EXPECT(es_process_info(es_self(), &after));
+    EXPECT(after.messages == 0);
+    EXPECT(after.memory_bytes <=
+           before.memory_bytes + 1024); /* at most the last one, which the next receive frees */
+    es_ref ref;
+    es_pid p = es_spawn_monitor(&ref, exits_in_a_clause);
+    es_send(p, ES_TUPLE(one, 1, ES_TUPLE(why, "bound")));
+    EXPECT(got_down(ref, p, ES_TUPLE(why, "bound")));
+}
+
+STORY(a_timer_of_nothing_between_two_sends_arrives_somewhere, "SIG-13")
+{
+    es_send(es_self(), one);
+    es_send_after(0, es_self(), tick);
+    es_send(es_self(), two);
+    EXPECT(stays_there(tick));
+    int place = 0, seen_one = -1, seen_two = -1, seen_tick = -1;
+    for (; place < 3; place++)
+        es_receive {
+            es_case(one)
+                seen_one = place;
+            es_case(two)
+                seen_two = place;
+            es_case(tick)
+                seen_tick = place;
+            es_after(STORY_PATIENCE_MS)
+                place = 3;
+        }
+    EXPECT(seen_one >= 0 && seen_tick >= 0 && seen_two > seen_one);
+    EXPECT(is_quiet());
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(signals_of_all_kinds_are_handled_in_the_order_sent),
+        cmocka_unit_test(a_receive_takes_what_matches_and_leaves_the_rest),
+        cmocka_unit_test(a_receive_that_does_not_wait_looks_once_and_removes_nothing),
+        cmocka_unit_test(messages_that_match_nothing_do_not_restart_the_clock),
+        cmocka_unit_test(a_receive_without_end_can_still_be_ended_by_a_signal),
+        cmocka_unit_test(a_reference_made_just_before_is_found_without_a_look_at_what_is_older),
+        cmocka_unit_test(what_no_clause_matches_stays_and_nobody_spins),
+        cmocka_unit_test(however_a_clause_is_left_its_message_is_consumed_and_freed_once),
+        cmocka_unit_test(a_timer_of_nothing_between_two_sends_arrives_somewhere),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
