@@ -84,6 +84,9 @@ void esi_fiber_restart(struct esi_fiber *fiber, void (*entry)(void *argument), v
 {
     struct esi_stack *stack = fiber->stack;
     esi_fiber_abandon(fiber);
+    /* An endless recursion has touched all of it. It would stay so for all who use the stack later, and sooner or later there
+     * would be no other stacks: memory would grow with each such crash. */
+    esi_stack_release_below(stack, stack->high);
     esi_fiber_make(fiber, stack, entry, argument);
 }
 

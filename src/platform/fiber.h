@@ -46,7 +46,7 @@ void esi_fiber_make(struct esi_fiber *fiber, struct esi_stack *stack, void (*ent
                     void *argument);
 
 /* The same for a fiber whose stack was left for good: by esi_fiber_finish(), or by siglongjmp with the two
- * calls below. What stood on the stack is forgotten. */
+ * calls below. What stood on the stack is forgotten, and its pages go back to the kernel but for the uppermost ones. */
 void esi_fiber_restart(struct esi_fiber *fiber, void (*entry)(void *argument), void *argument);
 
 /* Before `fiber`, which stands still, is thrown away without having finished: tells the sanitizers. The stack

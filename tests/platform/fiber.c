@@ -11,6 +11,7 @@
 #include <fenv.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/mman.h>
 
 #include "base/assert.h"
 #include "platform/fiber.h"
@@ -314,6 +315,13 @@ static void with_fault_handler(void (*body)(void))
     esi_thread_altstack_remove(&altstack);
 }
 
+static bool is_resident(const void *page)
+{
+    unsigned char residence = 0;
+    assert_int_equal(mincore((void *)(uintptr_t)page, 1, &residence), 0);
+    return residence & 1;
+}
+
 static void overflow_ten_times(void)
 {
     open_fiber(overflow, NULL);
@@ -323,7 +331,9 @@ static void overflow_ten_times(void)
         run_into_fault();
         assert_int_equal(was_guard, 1);
         assert_in_range(depth, 10, ESI_STACK_DEFAULT / 512);
+        assert_true(is_resident(stack->low));
         esi_fiber_restart(&other, overflow, NULL);
+        assert_false(is_resident(stack->low)); /* or memory would grow with each such crash */
     }
     int value = 41;
     esi_fiber_restart(&other, say_once, &value);
