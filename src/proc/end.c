@@ -157,6 +157,7 @@ void esi_end_for_others(struct esi_process *p)
 void esi_end_main(void *argument)
 {
     struct esi_process *self = argument;
+    esi_arrived(esi_worker_self());
     self->is_ending = true;
     atomic_store_explicit(&self->state, ES_STATE_EXITING, memory_order_relaxed);
     esi_owned_run(self);

@@ -14,6 +14,9 @@ void esi_runq_push(struct esi_scheduler *scheduler, struct esi_process *p);
 /* The process that runs next on `worker`'s scheduler: its pinned ones, the next slot, the queue, stolen ones; NULL: none. */
 struct esi_process *esi_scheduler_pick(struct esi_worker *worker);
 
+/* The process in the next slot, taken out, if nothing else asks for the worker's loop just now; else NULL. */
+struct esi_process *esi_scheduler_take_next(struct esi_worker *worker);
+
 /* Does its queue hold more than its holder is about to run? One process alone is left to the holder, unless that does not come
  * back: a pair that works hand in hand would otherwise be torn apart each time that one of them is seen waiting. A hint. */
 bool esi_scheduler_has_backlog(struct esi_scheduler *scheduler);

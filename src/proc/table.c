@@ -28,7 +28,7 @@ static struct {
     pthread_mutex_t lock;     /* guards all but generations and limit */
     uint64_t *generations;    /* by index; written under the lock or by the block's holder */
     struct chunk *chunks;
-    int64_t limit, chunk_count;
+    int64_t limit;
     _Atomic(int64_t) chunks_used; /* written under the lock, read like free_count */
     int32_t partial;          /* 1 + the first chunk with free blocks */
 } table = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -205,7 +205,8 @@ struct esi_process *esi_table_take(void)
 {
     struct esi_worker *worker = esi_worker_self();
     struct esi_scheduler *scheduler = worker ? worker->scheduler : NULL;
-    if (esi_table_count() >= table.limit)
+    /* As long as fewer blocks were ever opened than may live, nobody needs to count. */
+    if (__builtin_expect(table.chunks_used * CHUNK_BLOCKS >= table.limit, 0) && esi_table_count() >= table.limit)
         return NULL;
     int taken;
     struct esi_process *p = scheduler ? take_cached(scheduler) : take_batch(1, &taken);

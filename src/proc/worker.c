@@ -1,7 +1,6 @@
 /* worker.c - a thread's loop: pick a process, run it until it leaves its stack, do what it asks for. */
 #include "proc/worker.h"
 
-#include <errno.h>
 #include <string.h>
 #include "base/assert.h"
 #include "base/probe.h"
@@ -12,133 +11,12 @@
 #include "proc/node.h"
 #include "proc/scheduler.h"
 
-#undef errno /* the real one: these functions never keep its address over a switch */
-#define errno (*__errno_location())
-
-static __thread struct esi_worker *this_worker __attribute__((tls_model("initial-exec")));
-
-__attribute__((noinline)) struct esi_worker *esi_worker_self(void)
-{
-    struct esi_worker *worker = this_worker;
-    __asm__ volatile("" : "+r"(worker)); /* nobody may believe that two calls give the same */
-    return worker;
-}
-
-/* errno's address through a call that no compiler can see through. */
-__attribute__((noinline)) int *es_errno(void)
-{
-    int *address = &errno;
-    __asm__ volatile("" : "+r"(address));
-    return address;
-}
-
-/* ------------------------------------------------------- into the runtime and out of it */
-
-/* The watchdog took this thread's scheduler away, or is about to, or the process counts as ended. */
-static __attribute__((noinline)) struct esi_process *enter_lost(struct esi_worker *w, struct esi_process *self)
-{
-    esi_lost_wait(w);
-    uint32_t lost = atomic_load_explicit(&w->lost, memory_order_acquire);
-    if (lost == ESI_LOST_STRANDED)
-        esi_worker_stay_stranded(w);
-    if (lost == ESI_LOST_SCHEDULER) {
-        atomic_store_explicit(&w->lost, ESI_LOST_NOT, memory_order_relaxed);
-        esi_switch_out(self, ESI_REQUEST_YIELD); /* goes on in a thread that holds a scheduler */
-    }
-    return self;
-}
-
-struct esi_process *esi_enter(void)
-{
-    struct esi_worker *w = this_worker;
-    if (!w)
-        return NULL;
-    struct esi_process *self = atomic_load_explicit(&w->current, memory_order_relaxed);
-    if (!self)
-        return NULL;
-    /* relaxed, with the light half of the barrier: either the watchdog sees us in the runtime, or we see that we are lost. */
-    atomic_store_explicit(&w->in_runtime, 1, memory_order_relaxed);
-    esi_asymmetric_light();
-    if (__builtin_expect(atomic_load_explicit(&w->lost, memory_order_relaxed) != ESI_LOST_NOT, 0))
-        return enter_lost(w, self);
-    return self;
-}
-
-void esi_leave(void)
-{
-    struct esi_worker *w = this_worker;
-    /* release: what we did is done before somebody may act on us as on user code. */
-    if (w)
-        atomic_store_explicit(&w->in_runtime, 0, memory_order_release);
-}
-
-__attribute__((noinline)) void esi_switch_out(struct esi_process *self, enum esi_request request)
-{
-    self->request = (uint8_t)request;
-    self->errno_value = *es_errno();
-    esi_fiber_switch(&self->fiber, &esi_worker_self()->fiber);
-    *es_errno() = self->errno_value;
-}
-
-static ES_NORETURN void switch_out_for_good(struct esi_process *self, enum esi_request request)
-{
-    self->request = (uint8_t)request;
-    esi_fiber_finish(&self->fiber, &esi_worker_self()->fiber);
-}
-
-/* The alarm stays set when a wait is over sooner: the next wait of this process will hardly be shorter, and then has nothing to do here. When it
- * rings too early the process looks at the clock and sets it again. */
-static void set_alarm(struct esi_process *self, uint64_t deadline_ns)
-{
-    /* relaxed: if it rings just now the process is woken, and comes here again. */
-    uint64_t at = atomic_load_explicit(&self->alarm_ns, memory_order_relaxed);
-    if (at && at <= deadline_ns)
-        return;
-    if (at)
-        esi_timer_cancel(&self->timeout);
-    atomic_store_explicit(&self->alarm_ns, deadline_ns ? deadline_ns : 1, memory_order_relaxed);
-    esi_timer_start(&self->timeout, deadline_ns);
-}
-
-void esi_alarm_rings(struct esi_timer *timer)
-{
-    struct esi_process *p = ESI_CONTAINER_OF(timer, struct esi_process, timeout);
-    atomic_store_explicit(&p->alarm_ns, 0, memory_order_relaxed);
-    esi_wake(p);
-}
-
-/* What came since the caller looked may be what it waits for: it looks again before it sleeps. */
-static void take_and_go_on(struct esi_process *self)
-{
-    if (!esi_signals_take(self, self->budget > 0 ? self->budget : 1) || self->is_doomed || self->suspend_count || self->budget <= 0)
-        esi_switch_out(self, ESI_REQUEST_YIELD);
-}
-
-void esi_wait(struct esi_process *self, uint64_t deadline_ns)
-{
-    if (self->taken || self->turning || esi_inbox_has_any(&self->inbox)) {
-        take_and_go_on(self);
-        return;
-    }
-    if (self->is_doomed || self->suspend_count) {
-        esi_switch_out(self, ESI_REQUEST_YIELD);
-        return;
-    }
-    if (deadline_ns != ESI_NO_DEADLINE)
-        set_alarm(self, deadline_ns);
-    esi_switch_out(self, ESI_REQUEST_PARK);
-}
-
-void esi_yield(struct esi_process *self)
-{
-    esi_switch_out(self, ESI_REQUEST_YIELD);
-}
-
 /* ------------------------------------------------------------------ a process's own loop */
 
 void esi_process_main(void *argument)
 {
     struct esi_process *self = argument;
+    esi_arrived(esi_worker_self());
     esi_leave();
     ((void (*)(uint64_t))(void *)self->function)(self->argument);
     esi_enter();
@@ -166,13 +44,14 @@ static void react_once(struct esi_process *self)
 static void react_main(void *argument)
 {
     struct esi_process *self = argument;
+    esi_arrived(esi_worker_self());
     for (;;) {
         if (!self->mailbox.count)
             esi_signals_take(self, self->budget > 0 ? self->budget : 1);
         if (self->is_doomed)
             esi_end_now(self);
         if (!self->mailbox.count || self->budget <= 0 || self->suspend_count)
-            switch_out_for_good(self, ESI_REQUEST_REACT);
+            esi_leave_for_good(self, ESI_REQUEST_REACT);
         self->budget--;
         react_once(self);
     }
@@ -180,12 +59,12 @@ static void react_main(void *argument)
 
 ES_NORETURN void esi_react_from_here(struct esi_process *self)
 {
-    switch_out_for_good(self, ESI_REQUEST_REACT);
+    esi_leave_for_good(self, ESI_REQUEST_REACT);
 }
 
 ES_NORETURN void esi_end_from_here(struct esi_process *self)
 {
-    switch_out_for_good(self, ESI_REQUEST_ENDED);
+    esi_leave_for_good(self, ESI_REQUEST_ENDED);
 }
 
 /* ------------------------------------------------------------------ the worker's loop */
@@ -198,7 +77,7 @@ static void show(struct esi_process *p, es_state state)
     atomic_store_explicit(&p->shown_memory, p->memory_bytes, memory_order_relaxed);
 }
 
-static bool has_stack_or_opens_one(struct esi_worker *w, struct esi_process *p, void (*entry)(void *))
+bool esi_has_stack(struct esi_worker *w, struct esi_process *p, void (*entry)(void *))
 {
     if (p->fiber.stack) {
         esi_hibernate_restore(p);
@@ -222,7 +101,7 @@ static bool make_ready(struct esi_worker *w, struct esi_process *p)
     if (p->taken || p->suspend_count || (atomic_load_explicit(&p->flags, memory_order_relaxed) & ESI_FLAG_SIGNALS))
         esi_signals_take(p, ESI_BUDGET);
     if (p->is_doomed && !p->is_deferring) {
-        if (!has_stack_or_opens_one(w, p, esi_end_main))
+        if (!esi_has_stack(w, p, esi_end_main))
             return false;
         esi_fiber_restart(&p->fiber, esi_end_main, p);
         return true;
@@ -234,9 +113,9 @@ static bool make_ready(struct esi_worker *w, struct esi_process *p)
             esi_signals_take(p, p->budget);
         if (p->is_doomed)
             return make_ready(w, p);
-        return p->mailbox.count && has_stack_or_opens_one(w, p, react_main);
+        return p->mailbox.count && esi_has_stack(w, p, react_main);
     }
-    return has_stack_or_opens_one(w, p, esi_process_main);
+    return esi_has_stack(w, p, esi_process_main);
 }
 
 /* Puts the process to sleep. False: something came meanwhile, it goes on. After true it may run elsewhere already. */
@@ -252,8 +131,8 @@ static bool park(struct esi_process *p)
 
 static void go_to_sleep(struct esi_worker *w, struct esi_process *p)
 {
+    (void)w;
     show(p, p->suspend_count ? ES_STATE_SUSPENDED : ES_STATE_WAITING);
-    atomic_store_explicit(&w->current, NULL, memory_order_relaxed);
     esi_probe(PARK, p->id, 0, 0);
     /* What it took and has not looked at is in the inbox no more: nobody would wake it for that. */
     if (p->taken || p->turning)
@@ -275,7 +154,6 @@ static void serve(struct esi_worker *w, struct esi_process *p)
     switch (p->request) {
     case ESI_REQUEST_YIELD:
         show(p, ES_STATE_RUNNABLE);
-        atomic_store_explicit(&w->current, NULL, memory_order_relaxed);
         esi_make_runnable(p, false);
         break;
     case ESI_REQUEST_PARK:
@@ -287,16 +165,13 @@ static void serve(struct esi_worker *w, struct esi_process *p)
         break;
     case ESI_REQUEST_REACT:
         give_stack_back(w, p);
-        if (p->mailbox.count && !p->suspend_count) {
-            atomic_store_explicit(&w->current, NULL, memory_order_relaxed);
+        if (p->mailbox.count && !p->suspend_count)
             esi_make_runnable(p, false);
-        } else {
+        else
             go_to_sleep(w, p);
-        }
         break;
     case ESI_REQUEST_ENDED:
         give_stack_back(w, p);
-        atomic_store_explicit(&w->current, NULL, memory_order_relaxed);
         esi_process_gone(p);
         break;
     default:
@@ -313,11 +188,10 @@ static void cannot_run(struct esi_worker *w, struct esi_process *p)
     }
     esi_process_doom(p, es_from_atom(es_am_system_limit));
     esi_end_without_stack(p);
-    atomic_store_explicit(&w->current, NULL, memory_order_relaxed);
     esi_process_gone(p);
 }
 
-static void run(struct esi_worker *w, struct esi_process *p)
+void esi_slice_begin(struct esi_worker *w, struct esi_process *p)
 {
     /* relaxed: the watchdog reads both as hints and decides under barriers. */
     atomic_store_explicit(&w->current, p, memory_order_relaxed);
@@ -327,20 +201,38 @@ static void run(struct esi_worker *w, struct esi_process *p)
      * what the waker made true before it set the flag is seen. */
     if (atomic_load_explicit(&p->flags, memory_order_relaxed) & ESI_FLAG_WOKEN)
         atomic_fetch_and_explicit(&p->flags, ~(uint32_t)ESI_FLAG_WOKEN, memory_order_seq_cst);
-    int32_t budget = p->budget;
+    w->budget_given = p->budget;
     if (esi_node.is_sim)
         esi_trace_mix((p->id & 0xfffffff) << 8 | p->request);
     esi_probe(SCHEDULE, p->id, w->index, 0);
-    if (!make_ready(w, p)) {
-        cannot_run(w, p);
-        return;
-    }
-    esi_fiber_switch(&w->fiber, &p->fiber);
+}
+
+void esi_slice_end(struct esi_worker *w, struct esi_process *p)
+{
     if (w->scheduler)
         w->scheduler->slice_budget = p->budget;
-    int32_t used = budget - p->budget;
+    int32_t used = w->budget_given - p->budget;
     atomic_store_explicit(&p->reductions, p->reductions + (used > 0 ? used : 1), memory_order_relaxed);
-    serve(w, p);
+}
+
+void esi_arrived(struct esi_worker *w)
+{
+    struct esi_process *left = w->leaving;
+    if (!left)
+        return;
+    w->leaving = NULL;
+    serve(w, left);
+}
+
+static void run(struct esi_worker *w, struct esi_process *p)
+{
+    esi_slice_begin(w, p);
+    if (make_ready(w, p))
+        esi_fiber_switch(&w->fiber, &p->fiber);
+    else
+        cannot_run(w, p);
+    atomic_store_explicit(&w->current, NULL, memory_order_relaxed);
+    esi_arrived(w);
 }
 
 /* Here after siglongjmp: the process that ran was interrupted by a fault or a kill. Its stack is to be used from the top. */
@@ -388,8 +280,9 @@ static void loop(struct esi_worker *w)
 void esi_worker_main(void *argument)
 {
     struct esi_worker *w = argument;
-    this_worker = w;
+    esi_worker_become(w);
     w->tid = esi_thread_id();
+    w->errno_address = es_errno();
     atomic_store_explicit(&w->in_runtime, 1, memory_order_relaxed);
     esi_fiber_init_thread(&w->fiber);
     if (sigsetjmp(w->jump, 1))
@@ -402,5 +295,5 @@ void esi_worker_main(void *argument)
         esi_stack_cache_fini(&w->scheduler->stacks);
         esi_stack_cache_init(&w->scheduler->stacks);
     }
-    this_worker = NULL;
+    esi_worker_become(NULL);
 }

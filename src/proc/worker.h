@@ -55,9 +55,12 @@ struct esi_worker {
     int index;
     struct esi_thread thread;
     pid_t tid;
+    int *errno_address;                          /* of this thread */
     struct esi_fiber fiber;                      /* its own stack */
     struct esi_scheduler *scheduler;             /* the one it holds, or NULL */
     _Atomic(struct esi_process *) current;       /* whom it runs; written by itself */
+    struct esi_process *leaving;                 /* who left its stack and is not served yet: by who arrives */
+    int32_t budget_given;                        /* the current one's at the beginning of its slice */
     _Atomic(uint32_t) in_runtime;                /* 0 only while user code runs. Pairs with `lost`: platform/barrier.h */
     _Atomic(uint32_t) lost;                      /* enum esi_lost */
     _Atomic(uint32_t) slice;                     /* grows with each process it runs */
@@ -85,6 +88,26 @@ struct esi_worker {
 
 /* The calling worker, or NULL in a thread that is none. A function that calls it may not keep the result over a wait. */
 struct esi_worker *esi_worker_self(void);
+
+/* The calling thread is this worker from here on; NULL: none. */
+void esi_worker_become(struct esi_worker *worker);
+
+/* `p` is the one that `worker` runs from here on; ... no more. The worker. */
+void esi_slice_begin(struct esi_worker *worker, struct esi_process *p);
+void esi_slice_end(struct esi_worker *worker, struct esi_process *p);
+
+/* `p` has a stack, or gets one on which it stands before `entry`; false: no memory. The worker, which holds a scheduler. */
+bool esi_has_stack(struct esi_worker *worker, struct esi_process *p, void (*entry)(void *));
+
+/* What a process runs from its beginning: its function, and its end behind it. */
+void esi_process_main(void *argument);
+
+/* Serves the process that left its stack for the caller's: puts it to sleep, into a queue, to its end. First thing on every stack
+ * that was switched to. */
+void esi_arrived(struct esi_worker *worker);
+
+/* Leaves the stack, which is given back, and asks for `request`. */
+ES_NORETURN void esi_leave_for_good(struct esi_process *self, enum esi_request request);
 
 struct esi_node {
     int scheduler_count;

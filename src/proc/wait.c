@@ -1,0 +1,107 @@
+/* wait.c - how a process leaves its stack, and who runs then.
+ *
+ * The usual way leads to the worker's loop, which serves what the process asked for and picks the next. When somebody stands in the next
+ * slot and is ready, the stack is left for that one's straight away; whoever arrives serves the one who left (esi_arrived). */
+#include "platform/clock.h"
+#include "proc/end.h"
+#include "proc/scheduler.h"
+#include "proc/worker.h"
+
+/* May `q` run without the worker's loop having looked at it? */
+static inline bool is_plainly_ready(struct esi_process *q)
+{
+    return (q->fiber.stack || !q->react) && !q->is_doomed && !q->is_ending && !q->suspend_count && !q->taken && !q->turning && !q->pinned_to &&
+           !(atomic_load_explicit(&q->flags, memory_order_relaxed) & (ESI_FLAG_SIGNALS | ESI_FLAG_WOKEN)) &&
+           !atomic_load_explicit(&q->is_hibernated, memory_order_relaxed);
+}
+
+/* Whom to leave for: the process in the next slot, which is then the one that runs, or the worker's loop. */
+static inline struct esi_fiber *leave_for(struct esi_worker *w, struct esi_process *self)
+{
+    w->leaving = self;
+    esi_slice_end(w, self);
+    struct esi_process *q = w->scheduler ? esi_scheduler_take_next(w) : NULL;
+    if (!q)
+        return &w->fiber;
+    if (__builtin_expect(!is_plainly_ready(q) || !esi_has_stack(w, q, esi_process_main), 0)) {
+        w->scheduler->next = q;
+        return &w->fiber;
+    }
+    q->budget = w->scheduler->slice_budget;
+    esi_slice_begin(w, q);
+    return &q->fiber;
+}
+
+__attribute__((noinline)) void esi_switch_out(struct esi_process *self, enum esi_request request)
+{
+    struct esi_worker *w = esi_worker_self();
+    self->request = (uint8_t)request;
+    self->errno_value = *w->errno_address;
+    if (request == ESI_REQUEST_PARK) {
+        struct esi_fiber *to = leave_for(w, self);
+        esi_fiber_switch(&self->fiber, to);
+    } else {
+        w->leaving = self;
+        esi_slice_end(w, self);
+        esi_fiber_switch(&self->fiber, &w->fiber);
+    }
+    w = esi_worker_self(); /* another one, perhaps */
+    esi_arrived(w);
+    *w->errno_address = self->errno_value;
+}
+
+ES_NORETURN void esi_leave_for_good(struct esi_process *self, enum esi_request request)
+{
+    struct esi_worker *w = esi_worker_self();
+    self->request = (uint8_t)request;
+    struct esi_fiber *to = leave_for(w, self);
+    esi_fiber_finish(&self->fiber, to);
+}
+
+/* The alarm stays set when a wait is over sooner: the next wait of this process will hardly be shorter, and then has nothing to do here. When it
+ * rings too early the process looks at the clock and sets it again. */
+static void set_alarm(struct esi_process *self, uint64_t deadline_ns)
+{
+    /* relaxed: if it rings just now the process is woken, and comes here again. */
+    uint64_t at = atomic_load_explicit(&self->alarm_ns, memory_order_relaxed);
+    if (at && at <= deadline_ns)
+        return;
+    if (at)
+        esi_timer_cancel(&self->timeout);
+    atomic_store_explicit(&self->alarm_ns, deadline_ns ? deadline_ns : 1, memory_order_relaxed);
+    esi_timer_start(&self->timeout, deadline_ns);
+}
+
+void esi_alarm_rings(struct esi_timer *timer)
+{
+    struct esi_process *p = ESI_CONTAINER_OF(timer, struct esi_process, timeout);
+    atomic_store_explicit(&p->alarm_ns, 0, memory_order_relaxed);
+    esi_wake(p);
+}
+
+/* What came since the caller looked may be what it waits for: it looks again before it sleeps. */
+static void take_and_go_on(struct esi_process *self)
+{
+    if (!esi_signals_take(self, self->budget > 0 ? self->budget : 1) || self->is_doomed || self->suspend_count || self->budget <= 0)
+        esi_switch_out(self, ESI_REQUEST_YIELD);
+}
+
+void esi_wait(struct esi_process *self, uint64_t deadline_ns)
+{
+    if (self->taken || self->turning || esi_inbox_has_any(&self->inbox)) {
+        take_and_go_on(self);
+        return;
+    }
+    if (self->is_doomed || self->suspend_count) {
+        esi_switch_out(self, ESI_REQUEST_YIELD);
+        return;
+    }
+    if (deadline_ns != ESI_NO_DEADLINE)
+        set_alarm(self, deadline_ns);
+    esi_switch_out(self, ESI_REQUEST_PARK);
+}
+
+void esi_yield(struct esi_process *self)
+{
+    esi_switch_out(self, ESI_REQUEST_YIELD);
+}
