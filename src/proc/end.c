@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/log.h"
 #include "base/probe.h"
 #include "proc/node.h"
 #include "proc/report.h"
@@ -175,10 +176,20 @@ void esi_end_without_stack(struct esi_process *p)
     free_messages(p, false);
 }
 
+/* Nobody watches the first process: without this a program could end without a word. */
+static void say_first_ended(es_term reason)
+{
+    char text[200];
+    es_print(text, sizeof text, reason);
+    esi_log(ESI_LOG_ERROR, "the first process ended, and the node with it: %s", text);
+}
+
 void esi_process_gone(struct esi_process *p)
 {
     bool was_first = p->parent == 0 && esi_node_is_first(p);
     int status = es_is(p->reason, es_am_normal) || es_is(p->reason, es_am_shutdown) ? 0 : 1;
+    if (was_first && status != 0)
+        say_first_ended(p->reason);
     release_rest(p);
     esi_table_give(p);
     esi_node_process_gone(was_first, status);

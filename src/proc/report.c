@@ -428,6 +428,8 @@ static const char *hint_for(es_term reason)
         return "an argument that makes no sense: see the function in the manual";
     if (es_is(head, es_am_double_free))
         return "the memory was given back twice";
+    if (es_is(head, es_am_use_after_give))
+        return "es_give() made it the receiver's: keep what is needed before";
     if (es_is(head, es_am_not_owner))
         return "the memory belongs to another process, or was given away with es_give()";
     if (es_is(head, es_am_message_limit))
@@ -493,7 +495,7 @@ void esi_report_long_run(const struct esi_long_run *run)
         finish(&r, "moved");
     }
     say(&r, "hint",
-        run->place && run->place[0] ? "nothing is broken; es_read() and its like wait without a thread"
+        run->place && run->place[0] ? "nothing is broken; es_wait_fd() and its like wait without a thread"
                                     : "nothing is broken; es_yield() in the loop keeps it on one thread");
     publish(&r);
 }
@@ -511,6 +513,6 @@ void esi_report_stranded(const struct esi_long_run *run)
     add_whereabouts(&r, run);
     say(&r, "its thread", "stays apart and runs nothing else; its memory is kept");
     say(&r, "hint",
-        "code that cannot be interrupted belongs into a process of its own OS process: .isolated");
+        "code that cannot be interrupted needs a time-out of its own, or a program of its own");
     publish(&r);
 }

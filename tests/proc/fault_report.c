@@ -37,7 +37,7 @@ static void test_a_report_is_a_heading_and_fields(void **state)
         last, "warning[E0120]: process <0.7.0> (image \"scale\") ran 212 ms without a runtime call\n"
               "  blocked         in fsync(2)\n"
               "  moved           31 processes to a spare thread (3 in use)\n"
-              "  hint            nothing is broken; es_read() and its like wait without a thread");
+              "  hint            nothing is broken; es_wait_fd() and its like wait without a thread");
 }
 
 static void test_json_has_the_same_fields_on_one_line(void **state)
