@@ -169,6 +169,7 @@ static es_err start(const es_options *options, uint64_t seed)
     if (error != ES_OK)
         return error;
     esi_list_init(&esi_node.spares);
+    atomic_store_explicit(&esi_node.spare_count, 0, memory_order_relaxed); /* those of an earlier node are gone */
     esi_node.name = options ? options->name : NULL;
     error = make_schedulers(count_schedulers(options), seed);
     if (error != ES_OK)
