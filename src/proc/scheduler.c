@@ -33,6 +33,8 @@ void esi_scheduler_fini(struct esi_scheduler *s)
 {
     pthread_spin_destroy(&s->wheel_lock);
     pthread_spin_destroy(&s->runq.lock);
+    if (s->hot_stack)
+        esi_stack_close(&s->stacks, &s->hot_stack);
     esi_stack_cache_fini(&s->stacks);
     esi_pool_cache_fini(&s->pool);
 }

@@ -158,7 +158,15 @@ bool esi_signals_take(struct esi_process *self, int budget)
         if (flags & (ESI_FLAG_SIGNALS | ESI_FLAG_EXIT_SENT))
             /* seq_cst: before the look at the inbox below. A signal pushed after that look sets the flag again. */
             atomic_fetch_and_explicit(&self->flags, ~(uint32_t)(ESI_FLAG_SIGNALS | ESI_FLAG_EXIT_SENT), memory_order_seq_cst);
-        self->turning = esi_inbox_take(&self->inbox);
+        struct esi_message *newest = esi_inbox_take(&self->inbox);
+        if (!newest)
+            return true;
+        if (!newest->next) { /* the usual case: one, and nothing to turn round */
+            self->budget--;
+            arrive(self, newest);
+            return true;
+        }
+        self->turning = newest;
     }
     if (self->turning) {
         int steps = turn(self, budget * TURNS_A_REDUCTION);

@@ -32,6 +32,7 @@ struct esi_scheduler {
     struct esi_process *next;                    /* goes first; the holder's only */
     struct esi_pool_cache pool;                  /* the holder's only, as the following */
     struct esi_stack_cache stacks;
+    struct esi_stack *hot_stack;                 /* the default-sized one that was given back last, or NULL: for the next that needs one */
     _Atomic(int64_t) live, spawned;              /* processes made less ended here; made here. Written by the holder, relaxed */
     struct esi_process *free_blocks;             /* control blocks, through in_queue.next */
     int free_block_count;
