@@ -36,18 +36,12 @@ if ! build >$log 2>&1; then
     echo "demo: the build failed; see $log" >&2
     exit 1
 fi
-echo "demo: $rate new calls a second for $seconds s, each lasts 10 s; every second $crashes of their processes are made to crash"
+echo "demo: $rate new calls a second for $seconds s, each lasts 10 s; $crashes of their processes crash each second"
 
-# Both get Ctrl-C. The exchange ends in order, the script below waits for that, and this one for the script.
-trap : INT
-scripts/exchange-soak $build/examples/exchange/exchange --show --folder build/demo-logs --seconds "$seconds" --rate "$rate" \
-    --crashes-per-second "$crashes"
-status=$?
-cat <<END
-
-What to try next:
+next="What to try next:
   more crashes      scripts/demo.sh --crashes-per-second 20    (or --rate 400; the logs are in build/demo-logs)
   your own bug      put one into examples/exchange/leg.c, for one caller only, and run this again
-  your own phone    $build/examples/exchange/exchange --port 5060, and let a SIP telephone register at 127.0.0.1
-END
-exit $status
+  your own phone    $build/examples/exchange/exchange --port 5060, and let a SIP telephone register at 127.0.0.1"
+
+exec scripts/exchange-soak $build/examples/exchange/exchange --show --folder build/demo-logs --seconds "$seconds" --rate "$rate" \
+    --crashes-per-second "$crashes" --epilogue "$next"
