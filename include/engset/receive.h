@@ -62,7 +62,8 @@ static inline __attribute__((always_inline)) bool esi_rx_case(struct esi_rx *rx,
 
 #define ESI_RX es_case_outside_es_receive
 #define es_receive                                                                                           \
-    for (__attribute__((cleanup(esi_rx_end))) struct esi_rx ESI_RX = {.pass = ESI_RX_START}; esi_rx_next(&ESI_RX);)
+    for (__attribute__((cleanup(esi_rx_end))) struct esi_rx ESI_RX = {.pass = ESI_RX_START};                         \
+         ESI_RX.pass != ESI_RX_DONE && esi_rx_next(&ESI_RX);)
 #define es_case(pattern)                                                                                     \
     if (!(esi_rx_case(&ESI_RX, ES_T(pattern)) && (esi_rx_take(&ESI_RX), true))) {                            \
     } else

@@ -7,11 +7,11 @@
 #undef errno /* the real one: these functions never keep its address over a switch */
 #define errno (*__errno_location())
 
-static __thread struct esi_worker *this_worker __attribute__((tls_model("initial-exec")));
+__thread struct esi_worker *esi_this_worker __attribute__((tls_model("initial-exec")));
 
 __attribute__((noinline)) struct esi_worker *esi_worker_self(void)
 {
-    struct esi_worker *worker = this_worker;
+    struct esi_worker *worker = esi_this_worker;
     __asm__ volatile("" : "+r"(worker)); /* nobody may believe that two calls give the same */
     return worker;
 }
@@ -42,7 +42,7 @@ static __attribute__((noinline)) struct esi_process *enter_lost(struct esi_worke
 
 struct esi_process *esi_enter(void)
 {
-    struct esi_worker *w = this_worker;
+    struct esi_worker *w = esi_this_worker;
     if (!w)
         return NULL;
     struct esi_process *self = atomic_load_explicit(&w->current, memory_order_relaxed);
@@ -58,7 +58,7 @@ struct esi_process *esi_enter(void)
 
 void esi_leave(void)
 {
-    struct esi_worker *w = this_worker;
+    struct esi_worker *w = esi_this_worker;
     /* release: what we did is done before somebody may act on us as on user code. */
     if (w)
         atomic_store_explicit(&w->in_runtime, 0, memory_order_release);
@@ -66,5 +66,5 @@ void esi_leave(void)
 
 void esi_worker_become(struct esi_worker *worker)
 {
-    this_worker = worker;
+    esi_this_worker = worker;
 }

@@ -8,7 +8,7 @@
 /* The pool cache of the scheduler that this thread holds; NULL in a thread that holds none. Not kept over a wait. */
 static struct esi_pool_cache *own_cache(void)
 {
-    struct esi_worker *worker = esi_worker_self();
+    struct esi_worker *worker = esi_worker_here();
     return worker && worker->scheduler ? &worker->scheduler->pool : NULL;
 }
 

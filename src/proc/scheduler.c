@@ -257,14 +257,14 @@ bool esi_scheduler_has_backlog(struct esi_scheduler *s)
 /* Runnable where? On its thread if it is pinned; else here, or in a thread that holds no scheduler: on the first scheduler. */
 void esi_make_runnable_new(struct esi_process *p)
 {
-    struct esi_worker *w = esi_worker_self();
+    struct esi_worker *w = esi_worker_here();
     esi_make_runnable(p, w && w->scheduler && !w->scheduler->next);
 }
 
 void esi_make_runnable(struct esi_process *p, bool is_next)
 {
     atomic_store_explicit(&p->state, ES_STATE_RUNNABLE, memory_order_relaxed);
-    struct esi_worker *w = esi_worker_self();
+    struct esi_worker *w = esi_worker_here();
     struct esi_scheduler *s = w ? w->scheduler : NULL;
     if (p->pinned_to) {
         esi_make_runnable_pinned(p);

@@ -136,7 +136,7 @@ static es_pid refuse(struct esi_process *self, es_err error, const char *why)
 /* relaxed: a figure; a scheduler's is written by its holder alone. */
 static void count_spawned(void)
 {
-    struct esi_worker *worker = esi_worker_self();
+    struct esi_worker *worker = esi_worker_here();
     struct esi_scheduler *scheduler = worker ? worker->scheduler : NULL;
     if (scheduler)
         atomic_store_explicit(&scheduler->spawned, scheduler->spawned + 1, memory_order_relaxed);
@@ -196,7 +196,7 @@ es_pid esi_spawn(const es_spawn_options *options, void (*function)(void), esi_ar
 
 es_pid es_self(void)
 {
-    struct esi_worker *worker = esi_worker_self();
+    struct esi_worker *worker = esi_worker_here();
     struct esi_process *self = worker ? atomic_load_explicit(&worker->current, memory_order_relaxed) : NULL;
     return self ? esi_process_pid(self) : ES_NO_PID;
 }

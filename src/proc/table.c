@@ -203,7 +203,7 @@ static struct esi_process *take_cached(struct esi_scheduler *scheduler)
 /* Two schedulers that take the last one at the same time may both get it: the limit is exact but for that. */
 struct esi_process *esi_table_take(void)
 {
-    struct esi_worker *worker = esi_worker_self();
+    struct esi_worker *worker = esi_worker_here();
     struct esi_scheduler *scheduler = worker ? worker->scheduler : NULL;
     /* As long as fewer blocks were ever opened than may live, nobody needs to count. */
     if (__builtin_expect(table.chunks_used * CHUNK_BLOCKS >= table.limit, 0) && esi_table_count() >= table.limit)
@@ -223,7 +223,7 @@ struct esi_process *esi_table_take(void)
 void esi_table_give(struct esi_process *p)
 {
     atomic_store_explicit(&p->id, 0, memory_order_relaxed);
-    struct esi_worker *worker = esi_worker_self();
+    struct esi_worker *worker = esi_worker_here();
     struct esi_scheduler *scheduler = worker ? worker->scheduler : NULL;
     count(scheduler, -1);
     if (!scheduler) {
