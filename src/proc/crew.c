@@ -21,6 +21,14 @@
 #include "proc/fault.h"
 #include "proc/scheduler.h"
 
+/* `w` holds `scheduler` from here on, or none: NULL. */
+static void hold(struct esi_worker *w, struct esi_scheduler *scheduler)
+{
+    w->scheduler = scheduler;
+    /* seq_cst: pairs with esi_make_runnable_pinned(), which counts first and then looks whether there is a scheduler. */
+    atomic_store_explicit(&w->holds, scheduler, memory_order_seq_cst);
+}
+
 static int free_slot(void)
 {
     for (int i = 0; i < ESI_WORKERS_MAX; i++)
@@ -43,7 +51,7 @@ es_err esi_worker_open(struct esi_scheduler *scheduler, struct esi_worker **out)
     }
     worker->index = index;
     worker->fault = fault;
-    worker->scheduler = scheduler;
+    hold(worker, scheduler);
     atomic_store_explicit(&worker->in_runtime, 1, memory_order_relaxed);
     esi_park_init(&worker->park);
     pthread_mutex_init(&worker->handover, NULL);
@@ -100,7 +108,7 @@ void esi_worker_lend_to_wanting(struct esi_worker *w)
         esi_list_remove(&spare->in_spares);
         atomic_fetch_sub_explicit(&esi_node.spare_count, 1, memory_order_relaxed);
         spare->lent = scheduler;
-        w->scheduler = NULL;
+        hold(w, NULL);
         atomic_store_explicit(&scheduler->holder, spare, memory_order_release);
         esi_park_wake(&spare->park);
     }
@@ -130,7 +138,7 @@ void esi_worker_wait_among_spares(struct esi_worker *w)
         want_a_scheduler();
     esi_park_wait(&w->park, ESI_NO_DEADLINE);
     pthread_mutex_lock(&esi_node.lock);
-    w->scheduler = w->lent;
+    hold(w, w->lent);
     w->lent = NULL;
     pthread_mutex_unlock(&esi_node.lock);
 }
@@ -177,14 +185,14 @@ bool esi_worker_hand_over(struct esi_worker *w)
 {
     bool done = false;
     pthread_mutex_lock(&w->handover);
-    struct esi_scheduler *scheduler = w->scheduler;
+    struct esi_scheduler *scheduler = atomic_load_explicit(&w->holds, memory_order_relaxed);
     if (scheduler && atomic_load_explicit(&w->lost, memory_order_relaxed) == ESI_LOST_NOT && catch_outside(w, ESI_LOST_SCHEDULER)) {
         pthread_mutex_lock(&esi_node.lock);
-        w->scheduler = NULL;
         if (take_spare(scheduler)) {
+            hold(w, NULL); /* it waits for `handover` before it looks */
             done = true;
         } else {
-            w->scheduler = scheduler;
+            atomic_store_explicit(&scheduler->holder, w, memory_order_release);
             atomic_store_explicit(&w->lost, ESI_LOST_NOT, memory_order_release);
         }
         pthread_mutex_unlock(&esi_node.lock);
@@ -214,7 +222,7 @@ bool esi_worker_strand(struct esi_worker *w)
     bool done = false;
     pthread_mutex_lock(&w->handover);
     struct esi_process *p = atomic_load_explicit(&w->current, memory_order_relaxed);
-    if (p && !w->scheduler && catch_outside(w, ESI_LOST_STRANDED)) {
+    if (p && !atomic_load_explicit(&w->holds, memory_order_relaxed) && catch_outside(w, ESI_LOST_STRANDED)) {
         w->never_comes_back = true;
         atomic_fetch_add_explicit(&esi_node.stranded_count, 1, memory_order_relaxed);
         atomic_fetch_sub_explicit(&esi_node.worker_count, 1, memory_order_relaxed);
@@ -247,7 +255,8 @@ void esi_make_runnable_pinned(struct esi_process *p)
     esi_list_push_back(&w->pinned, &p->in_queue);
     atomic_fetch_add_explicit(&w->pinned_count, 1, memory_order_seq_cst);
     pthread_spin_unlock(&w->pinned_lock);
-    struct esi_scheduler *s = w->scheduler; /* a hint: if it changes just now, who changes it looks at pinned_count */
+    /* A hint: if it changes just now, who changes it looks at pinned_count. */
+    struct esi_scheduler *s = atomic_load_explicit(&w->holds, memory_order_seq_cst);
     if (s && w != esi_worker_self())
         esi_scheduler_rouse(s);
     else if (!s)

@@ -131,7 +131,7 @@ static void look_at_kill(struct esi_worker *w, struct esi_process *p, uint64_t n
     uint64_t waited = now - w->kill_since_ns;
     if (waited < KILL_AFTER_NS)
         return;
-    if (waited > KILL_AFTER_NS + STRAND_AFTER_NS && !w->scheduler)
+    if (waited > KILL_AFTER_NS + STRAND_AFTER_NS && !atomic_load_explicit(&w->holds, memory_order_relaxed))
         strand(w, p, ran_ns);
     else
         send_kill(w);
@@ -146,7 +146,7 @@ static bool look_at(struct esi_worker *w, uint64_t now)
     struct esi_process *p = atomic_load_explicit(&w->current, memory_order_relaxed);
     if (!p)
         return false;
-    if (ran_ns >= HANDOVER_NS && w->scheduler)
+    if (ran_ns >= HANDOVER_NS && atomic_load_explicit(&w->holds, memory_order_relaxed))
         esi_worker_hand_over(w);
     if (ran_ns >= TICK_NS)
         look_at_kill(w, p, now, ran_ns);

@@ -58,7 +58,8 @@ struct esi_worker {
     pid_t tid;
     int *errno_address;                          /* of this thread */
     struct esi_fiber fiber;                      /* its own stack */
-    struct esi_scheduler *scheduler;             /* the one it holds, or NULL */
+    struct esi_scheduler *scheduler;             /* the one it holds, or NULL; the worker's, and the watchdog's while it is lost */
+    _Atomic(struct esi_scheduler *) holds;       /* the same as a hint for other threads, relaxed: decided is under `handover` */
     _Atomic(struct esi_process *) current;       /* whom it runs; written by itself */
     struct esi_process *leaving;                 /* who left its stack and is not served yet: by who arrives */
     int32_t budget_given;                        /* the current one's at the beginning of its slice */
