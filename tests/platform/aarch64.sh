@@ -14,7 +14,7 @@ for variant in assembly ucontext; do
     assembly) context="$root/src/platform/context.c $root/src/platform/context_aarch64.S" ;;
     ucontext) context="$root/src/platform/context_ucontext.c" ;;
     esac
-    platform=$(ls "$root"/src/platform/*.c | grep -v /context)
+    platform=$(find "$root/src/platform" -name '*.c' ! -name 'context*')
     # shellcheck disable=SC2086 # lists of files
     $compiler -std=gnu17 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -static -pthread \
         -fstack-clash-protection -mbranch-protection=bti -funwind-tables \
