@@ -151,11 +151,21 @@ static void arrive(struct esi_process *self, struct esi_message *block)
 /* A block turned is a pointer moved; a block handled is a reduction. */
 enum { TURNS_A_REDUCTION = 16 };
 
+/* Not all that was taken has been handled: the flags go on to speak of the rest, to the process and to the watchdog. What is set too much
+ * makes somebody look once for nothing. relaxed: the process itself reads them; the watchdog looks again. */
+static bool not_yet_all(struct esi_process *self, uint32_t held)
+{
+    if (held)
+        atomic_fetch_or_explicit(&self->flags, held, memory_order_relaxed);
+    return false;
+}
+
 bool esi_signals_take(struct esi_process *self, int budget)
 {
+    uint32_t held = 0;
     if (!self->taken && !self->turning) {
-        uint32_t flags = atomic_load_explicit(&self->flags, memory_order_relaxed);
-        if (flags & (ESI_FLAG_SIGNALS | ESI_FLAG_EXIT_SENT))
+        held = atomic_load_explicit(&self->flags, memory_order_relaxed) & (ESI_FLAG_SIGNALS | ESI_FLAG_EXIT_SENT);
+        if (held)
             /* seq_cst: before the look at the inbox below. A signal pushed after that look sets the flag again. */
             atomic_fetch_and_explicit(&self->flags, ~(uint32_t)(ESI_FLAG_SIGNALS | ESI_FLAG_EXIT_SENT), memory_order_seq_cst);
         struct esi_message *newest = esi_inbox_take(&self->inbox);
@@ -172,7 +182,7 @@ bool esi_signals_take(struct esi_process *self, int budget)
         int steps = turn(self, budget * TURNS_A_REDUCTION);
         if (self->turning) {
             self->budget -= budget;
-            return false;
+            return not_yet_all(self, held);
         }
         budget = steps / TURNS_A_REDUCTION + 1;
     }
@@ -183,5 +193,5 @@ bool esi_signals_take(struct esi_process *self, int budget)
         budget--;
         self->budget--;
     }
-    return !self->taken;
+    return !self->taken || not_yet_all(self, held);
 }

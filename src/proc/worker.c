@@ -41,16 +41,22 @@ static void react_once(struct esi_process *self)
     }
 }
 
+/* They come before any more messages. */
+static bool signals_wait(struct esi_process *self)
+{
+    return atomic_load_explicit(&self->flags, memory_order_relaxed) & ESI_FLAG_SIGNALS;
+}
+
 static void react_main(void *argument)
 {
     struct esi_process *self = argument;
     esi_arrived(esi_worker_self());
     for (;;) {
-        if (!self->mailbox.count)
+        if (!self->mailbox.count || signals_wait(self))
             esi_signals_take(self, self->budget > 0 ? self->budget : 1);
         if (self->is_doomed)
             esi_end_now(self);
-        if (!self->mailbox.count || self->budget <= 0 || self->suspend_count)
+        if (!self->mailbox.count || self->budget <= 0 || self->suspend_count || signals_wait(self))
             esi_leave_for_good(self, ESI_REQUEST_REACT);
         self->budget--;
         react_once(self);
