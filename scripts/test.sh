@@ -8,7 +8,8 @@
 #   minimal  every optional feature off; the smoke      build/minimal
 #
 # ES_TEST_ROUNDS=N  runs 1/N of the repetitions that the cases name (100; 1 is the long run).
-# build/cases.tsv   tells afterwards which semantic case was proved by which test in which build.
+# build/cases.tsv   tells afterwards which semantic case was proved by which test in which build; a case that no
+#                   test proved counts as a failure (scripts/cases-missing).
 # Ends with the line `N passed, N failed` (and `, N skipped`). Not 0 when something failed or nothing ran.
 set -u
 cd "$(dirname "$0")/.." || exit 1
