@@ -1,12 +1,14 @@
 /* node.c - es_run(): a node starts, its first process runs, everybody is ended, the node stops. */
 #include "proc/node.h"
 
+#include <errno.h>
 #include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include "base/alloc.h"
 #include "base/assert.h"
@@ -27,7 +29,7 @@ enum { STOP_POLITE_MS = 2000, STOP_KILL_MS = 3000, MISUSED = 70 };
 /* What es_run() and the workers tell each other. */
 static struct {
     _Atomic(uint64_t) first;    /* pid id of the first process */
-    sem_t ended;                /* posted when the first process has ended */
+    sem_t ended;                /* posted when the first process has ended, and at each end while the node stops */
     _Atomic(bool) first_is_gone;
     void (*function)(void *);
     void *argument;
@@ -76,6 +78,8 @@ void esi_node_process_gone(bool was_first, int status)
     if (was_first && !atomic_load_explicit(&run.first_is_gone, memory_order_relaxed)) {
         esi_node.exit_status = status;
         atomic_store_explicit(&run.first_is_gone, true, memory_order_release);
+        sem_post(&run.ended);
+    } else if (atomic_load_explicit(&esi_node.state, memory_order_relaxed) == ESI_NODE_STOPPING) {
         sem_post(&run.ended);
     }
 }
@@ -205,14 +209,17 @@ static void end_everybody(es_atom reason)
     }
 }
 
+/* Waits until the last process is gone, at most `time_ms` by the wall's monotonic clock, also under simulation: nobody moves the virtual
+ * one here. Each end posts. */
 static bool wait_until_nobody(int64_t time_ms)
 {
     int64_t stranded = atomic_load_explicit(&esi_node.stranded_count, memory_order_relaxed);
-    /* The wall's monotonic clock, also under simulation: nobody moves the virtual one here. */
-    for (int64_t waited_ms = 0; esi_table_count() > stranded && waited_ms < time_ms; waited_ms += 2) {
-        struct timespec pause = {0, 2000000};
-        nanosleep(&pause, NULL);
-    }
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += time_ms / 1000;
+    while (esi_table_count() > stranded)
+        if (sem_clockwait(&run.ended, CLOCK_MONOTONIC, &until) != 0 && errno == ETIMEDOUT)
+            break;
     return esi_table_count() <= stranded;
 }
 
