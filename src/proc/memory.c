@@ -108,9 +108,10 @@ void *es_alloc(size_t size_bytes)
     return new_block(self, size_bytes, NULL);
 }
 
+/* Needs no memory. A pattern is none of these: who copies it finds that it cannot be. */
 static bool is_immediate(es_term term)
 {
-    return es_is_none(term) || (esi_tag(term.w) != ESI_TAG_BOX && esi_tag(term.w) != ESI_TAG_CONS);
+    return es_is_none(term) || esi_term_is_word(term);
 }
 
 es_err esi_keep_outside(es_term term, es_term *out)
@@ -293,7 +294,7 @@ static void drop_outside(struct esi_message *block, struct seen seen, es_term te
 
 void es_drop(es_term term)
 {
-    if (is_immediate(term))
+    if (es_is_none(term) || (esi_tag(term.w) != ESI_TAG_BOX && esi_tag(term.w) != ESI_TAG_CONS))
         return;
     const void *root = (const void *)(uintptr_t)(term.w & ~(uint64_t)7);
     struct esi_message *block = esi_message_of(root);

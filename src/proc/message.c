@@ -59,8 +59,7 @@ es_err esi_message_copy_behind(size_t payload_bytes, es_term term, struct esi_me
 
 es_err esi_message_copy(es_term term, struct esi_message **out)
 {
-    bool is_word = esi_tag(term.w) - 1u < 3; /* a small integer, an atom, a pid: nothing lies elsewhere */
-    if (!is_word)
+    if (!esi_term_is_word(term))
         return esi_message_copy_behind(0, term, out);
     struct esi_message *message = esi_message_new(0);
     if (!message)

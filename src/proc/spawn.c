@@ -9,6 +9,7 @@
 #include "proc/process.h"
 #include "proc/scheduler.h"
 #include "proc/worker.h"
+#include "term/copy.h"
 
 /* What others may read at any time, also in the name of who lived here before. relaxed: esi_inbox_open() publishes. */
 static void init_published(struct esi_process *p)
@@ -112,8 +113,7 @@ static es_err copy_argument(struct esi_process *p, esi_argument argument)
 {
     p->argument = argument.word;
     es_term term = {argument.word};
-    bool is_immediate = esi_tag(term.w) != ESI_TAG_BOX && esi_tag(term.w) != ESI_TAG_CONS;
-    if (argument.kind != 2 || (is_immediate && esi_tag(term.w) != ESI_TAG_BINDER))
+    if (argument.kind != 2 || esi_term_is_word(term))
         return ES_OK;
     struct esi_message *block;
     es_err error = esi_message_copy(term, &block);

@@ -55,6 +55,12 @@ static inline uint64_t esi_box_terms(uint64_t header)
     }
 }
 
+/* Is all of `term` in its word, and may it be copied: a small integer, an atom, a pid of this node, []? */
+static inline bool esi_term_is_word(es_term term)
+{
+    return esi_tag(term.w) - 1u < 3 || term.w == ESI_NIL_WORD;
+}
+
 /* Counts the words that a copy of `term` takes, each part as often as it is referred to; 0 for what is in the
  * word itself. Long binaries that are lent to a literal count as shared ones.
  *   ES_EINVAL  a binder, ES_ANY, no term, an infinite number or a NaN is in it: see esi_term_find_invalid()

@@ -266,6 +266,71 @@ static void test_text_becomes_a_term_or_an_error_with_its_place(void **state)
     assert_int_equal(seen.number, ES_ESYNTAX);
 }
 
+static void keeps_a_wildcard(void)
+{
+    tell_end(&end);
+    es_keep(ES_ANY);
+}
+
+static void keeps_a_binder(void)
+{
+    int64_t number;
+    tell_end(&end);
+    es_keep(&number);
+}
+
+static void keeps_a_tuple_with_a_wildcard(void)
+{
+    tell_end(&end);
+    es_keep(ES_TUPLE(hello, ES_ANY));
+}
+
+static void exits_with_a_wildcard(void)
+{
+    tell_end(&end);
+    es_exit(ES_ANY);
+}
+
+static void sends_a_wildcard(void)
+{
+    tell_end(&end);
+    es_send(es_self(), ES_ANY);
+}
+
+static void is_there_for_a_while(void)
+{
+    es_sleep(100);
+}
+
+static void calls_with_a_wildcard(void)
+{
+    tell_end(&end);
+    es_call(es_spawn(is_there_for_a_while), ES_ANY, 1000);
+}
+
+static void ignores(es_term argument)
+{
+    (void)argument;
+}
+
+static void spawns_with_a_wildcard(void)
+{
+    tell_end(&end);
+    es_spawn(ignores, ES_ANY);
+}
+
+static void test_a_pattern_is_no_term_to_be_kept_or_sent(void **state)
+{
+    (void)state;
+    assert_ends_with(keeps_a_wildcard, "{badarg,keep}");
+    assert_ends_with(keeps_a_binder, "{badarg,keep}");
+    assert_ends_with(keeps_a_tuple_with_a_wildcard, "{badarg,keep}");
+    assert_ends_with(exits_with_a_wildcard, "{badarg,exit}");
+    assert_ends_with(sends_a_wildcard, "{badarg,send}");
+    assert_ends_with(calls_with_a_wildcard, "{badarg,call}");
+    assert_ends_with(spawns_with_a_wildcard, "{badarg,spawn}");
+}
+
 static void test_a_thread_that_is_no_process_keeps_terms_on_the_heap(void **state)
 {
     (void)state;
@@ -286,6 +351,7 @@ int main(void)
         cmocka_unit_test(test_a_pointer_to_nowhere_ends_only_who_frees_it),
         cmocka_unit_test(test_what_is_given_moves_to_its_receiver),
         cmocka_unit_test(test_text_becomes_a_term_or_an_error_with_its_place),
+        cmocka_unit_test(test_a_pattern_is_no_term_to_be_kept_or_sent),
         cmocka_unit_test(test_a_thread_that_is_no_process_keeps_terms_on_the_heap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
