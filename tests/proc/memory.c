@@ -17,7 +17,7 @@ static struct {
     char text[100];
     es_err error;
     void *address;
-    es_pid pid;
+    es_pid pid, other; /* other: who is still there at the end */
 } seen;
 
 static int64_t memory_of(es_pid pid)
@@ -34,6 +34,8 @@ static void run_in_child(void (*body)(void))
     memset(&end, 0, sizeof end);
     seen.pid = es_spawn(body);
     wait_end(&end);
+    if (!es_pid_is_none(seen.other)) /* else the node waits for it */
+        kill_it(seen.other);
 }
 
 static void first(void *body)
@@ -130,10 +132,10 @@ static void frees_what_it_gave(void)
 {
     tell_end(&end);
     frame *f = es_new(frame);
-    es_pid other = es_spawn(waits);
-    wait_until_it_waits(other);
-    es_suspend(other); /* so that it lies in the mailbox */
-    give_it(other, f);
+    seen.other = es_spawn(waits);
+    wait_until_it_waits(seen.other);
+    es_suspend(seen.other); /* so that it lies in the mailbox */
+    give_it(seen.other, f);
     free_it(f);
 }
 
@@ -148,7 +150,7 @@ static void frees_what_is_anothers(void)
 {
     tell_end(&end);
     __atomic_store_n(&shared, NULL, __ATOMIC_RELAXED);
-    es_spawn(takes_one_and_waits);
+    seen.other = es_spawn(takes_one_and_waits);
     while (!__atomic_load_n(&shared, __ATOMIC_ACQUIRE))
         es_yield();
     free_it(shared);
