@@ -131,6 +131,12 @@ static inline struct esi_message *next_message(struct esi_process *self, struct 
 
 static void start(struct esi_process *self, struct esi_rx *rx)
 {
+    if (!self->mailbox.index) {
+        rx->at = &self->mailbox.messages;
+        rx->slot = 0;
+        rx->epoch = self->mailbox.epoch;
+        return;
+    }
     struct esi_mailbox_cursor cursor;
     esi_mailbox_start(&self->mailbox, &cursor, rx->has_no_reference ? 0 : rx->reference);
     rx->at = cursor.at;
