@@ -12,6 +12,7 @@
 #include "platform/park.h"
 #include "proc/memory.h"
 #include "proc/node.h"
+#include "proc/wait.h"
 #include "proc/worker.h"
 #include "term/copy.h"
 #include "term/tag.h"
@@ -162,7 +163,7 @@ static uint64_t resolve(es_term to)
     return 0;
 }
 
-static void wait_for_answer(struct esi_process *self, struct esi_call *call, uint64_t deadline_ns)
+static inline __attribute__((always_inline)) void wait_for_answer(struct esi_process *self, struct esi_call *call, uint64_t deadline_ns)
 {
     bool has_waited = false;
     while (!call->is_answered) {
@@ -174,7 +175,7 @@ static void wait_for_answer(struct esi_process *self, struct esi_call *call, uin
         if (call->is_answered || (has_waited && deadline_ns != ESI_NO_DEADLINE && esi_clock_now_ns() >= deadline_ns))
             break;
         has_waited = true;
-        esi_wait(self, deadline_ns);
+        esi_wait_here(self, deadline_ns);
     }
     self->call = NULL;
     if (self->is_doomed)

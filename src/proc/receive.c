@@ -15,6 +15,7 @@
 #include "proc/end.h"
 #include "proc/process.h"
 #include "proc/typed.h"
+#include "proc/wait.h"
 #include "term/struct.h"
 #include "term/tag.h"
 
@@ -145,11 +146,11 @@ static void start(struct esi_process *self, struct esi_rx *rx)
 }
 
 /* Waits for more. False: the time is over. */
-static bool wait_for_more(struct esi_process *self, struct esi_rx *rx)
+static inline __attribute__((always_inline)) bool wait_for_more(struct esi_process *self, struct esi_rx *rx)
 {
     if (rx->deadline_ns != ESI_NO_DEADLINE && esi_clock_now_ns() >= rx->deadline_ns)
         return false;
-    esi_wait(self, rx->deadline_ns);
+    esi_wait_here(self, rx->deadline_ns);
     return true;
 }
 
@@ -215,7 +216,7 @@ static bool begin(struct esi_process *self, struct esi_rx *rx)
     return self->mailbox.index != NULL;
 }
 
-static bool next(struct esi_process *self, struct esi_rx *rx)
+static inline __attribute__((always_inline)) bool next(struct esi_process *self, struct esi_rx *rx)
 {
     if (rx->pass == ESI_RX_START && begin(self, rx))
         goto note;

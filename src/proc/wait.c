@@ -5,6 +5,7 @@
 #include "platform/clock.h"
 #include "proc/end.h"
 #include "proc/scheduler.h"
+#include "proc/wait.h"
 #include "proc/worker.h"
 
 /* May `q` run without the worker's loop having looked at it? */
@@ -32,22 +33,22 @@ static inline struct esi_fiber *leave_for(struct esi_worker *w, struct esi_proce
     return &q->fiber;
 }
 
+void esi_wait_end(struct esi_process *self)
+{
+    struct esi_worker *w = esi_worker_self();
+    esi_arrived(w);
+    *w->errno_address = self->errno_value;
+}
+
 __attribute__((noinline)) void esi_switch_out(struct esi_process *self, enum esi_request request)
 {
     struct esi_worker *w = esi_worker_self();
     self->request = (uint8_t)request;
     self->errno_value = *w->errno_address;
-    if (request == ESI_REQUEST_PARK) {
-        struct esi_fiber *to = leave_for(w, self);
-        esi_fiber_switch(&self->fiber, to);
-    } else {
-        w->leaving = self;
-        esi_slice_end(w, self);
-        esi_fiber_switch(&self->fiber, &w->fiber);
-    }
-    w = esi_worker_self(); /* another one, perhaps */
-    esi_arrived(w);
-    *w->errno_address = self->errno_value;
+    w->leaving = self;
+    esi_slice_end(w, self);
+    esi_fiber_switch(&self->fiber, &w->fiber);
+    esi_wait_end(self);
 }
 
 ES_NORETURN void esi_leave_for_good(struct esi_process *self, enum esi_request request)
@@ -86,19 +87,27 @@ static void take_and_go_on(struct esi_process *self)
         esi_switch_out(self, ESI_REQUEST_YIELD);
 }
 
-void esi_wait(struct esi_process *self, uint64_t deadline_ns)
+struct esi_fiber *esi_wait_begin(struct esi_process *self, uint64_t deadline_ns)
 {
     if (self->taken || self->turning || esi_inbox_has_any(&self->inbox)) {
         take_and_go_on(self);
-        return;
+        return NULL;
     }
     if (self->is_doomed || self->suspend_count) {
         esi_switch_out(self, ESI_REQUEST_YIELD);
-        return;
+        return NULL;
     }
     if (deadline_ns != ESI_NO_DEADLINE)
         set_alarm(self, deadline_ns);
-    esi_switch_out(self, ESI_REQUEST_PARK);
+    struct esi_worker *w = esi_worker_self();
+    self->request = ESI_REQUEST_PARK;
+    self->errno_value = *w->errno_address;
+    return leave_for(w, self);
+}
+
+void esi_wait(struct esi_process *self, uint64_t deadline_ns)
+{
+    esi_wait_here(self, deadline_ns);
 }
 
 void esi_yield(struct esi_process *self)
