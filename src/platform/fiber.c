@@ -41,14 +41,26 @@ void esi_fiber_init_thread(struct esi_fiber *fiber)
 #endif
 }
 
+/* A sanitizer's fiber does not serve again: it was left in the middle of calls, or of a signal handler. It keeps the calls that never
+ * returned, without a bound, and writes past its room for them after some thousand uses. */
+static void forget_tsan_fiber(struct esi_stack *stack)
+{
+    (void)stack;
+#if ESI_TSAN
+    if (stack->tsan_fiber)
+        __tsan_destroy_fiber(stack->tsan_fiber);
+    stack->tsan_fiber = NULL;
+#endif
+}
+
 void esi_fiber_make(struct esi_fiber *fiber, struct esi_stack *stack, void (*entry)(void *argument),
                     void *argument)
 {
     *fiber = (struct esi_fiber){.stack = stack};
     esi_stack_announce_fresh(stack);
 #if ESI_TSAN
-    if (!stack->tsan_fiber)
-        stack->tsan_fiber = __tsan_create_fiber(0);
+    forget_tsan_fiber(stack);
+    stack->tsan_fiber = __tsan_create_fiber(0);
     fiber->tsan_fiber = stack->tsan_fiber;
 #endif
 #if ESI_ASAN
@@ -59,17 +71,6 @@ void esi_fiber_make(struct esi_fiber *fiber, struct esi_stack *stack, void (*ent
     fiber->sp = esi_context_make(stack->low, stack->high, begin, stack);
 #else
     fiber->sp = esi_context_make(stack->low, stack->high, entry, argument);
-#endif
-}
-
-/* A sanitizer's fiber that was left in the middle of calls, or of a signal handler, does not serve again. */
-static void forget_tsan_fiber(struct esi_stack *stack)
-{
-    (void)stack;
-#if ESI_TSAN
-    if (stack->tsan_fiber)
-        __tsan_destroy_fiber(stack->tsan_fiber);
-    stack->tsan_fiber = NULL;
 #endif
 }
 
