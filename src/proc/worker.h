@@ -55,7 +55,7 @@ enum esi_lost { ESI_LOST_NOT, ESI_LOST_SCHEDULER, ESI_LOST_STRANDED };
 struct esi_worker {
     int index;
     struct esi_thread thread;
-    pid_t tid;
+    _Atomic(pid_t) tid;                          /* written by itself */
     int *errno_address;                          /* of this thread */
     struct esi_fiber fiber;                      /* its own stack */
     struct esi_scheduler *scheduler;             /* the one it holds, or NULL; the worker's, and the watchdog's while it is lost */
