@@ -41,6 +41,9 @@ static void play_storm(void (*body)(void))
 
 /* ---- what the node has in use ---- */
 
+/* Pages that are touched for the first time here or there, in a node of 3 MB; three bytes a fault would be more in the long run. */
+enum { NOISE_KB = 256 };
+
 struct use {
     long memory_kb, descriptors, threads, mappings;
 };
@@ -104,7 +107,7 @@ static void compare(const char *what, long rounds_done, struct use tenth, struct
     EXPECT(last.threads <= tenth.threads + 8); /* as many spares as were needed at once by then */
     EXPECT(last.mappings <= tenth.mappings + tenth.mappings / 50 + 8 * 2);
     if (!ESI_ASAN && !ESI_TSAN)
-        EXPECT(last.memory_kb <= tenth.memory_kb + tenth.memory_kb / 50 + (rounds_done < 100000 ? 1024 : 0));
+        EXPECT(last.memory_kb <= tenth.memory_kb + tenth.memory_kb / 50 + NOISE_KB);
 }
 
 /* ---- a ticker, to see how long others wait ---- */
@@ -381,8 +384,13 @@ static int64_t end_a_full_one(void (*function)(void), long count, es_atom reason
     atomic_store(&may_look, true);
     EXPECT(got_down(ref, p, expected));
     int64_t took_ns = es_now_ns() - start_ns;
-    while (es_is_alive(p))
+    EXPECT(!es_is_alive(p));
+    /* Its messages are freed behind that, in steps; when its place is free they are gone. */
+    es_node_info info;
+    do {
         es_sleep(1);
+        es_node_info_get(&info);
+    } while (info.processes > 2);
     wait_for_ticks(5);
     return took_ns;
 }
@@ -391,7 +399,7 @@ static void report_end(const char *what, long count, int64_t took_ns, long may_b
 {
     printf("%ld messages %s: gone after %.2f ms; others waited %.2f ms at most\n", count, what,
            (double)took_ns / 1e6, (double)atomic_load(&worst_ns) / 1e6);
-    EXPECT(atomic_load(&seen) == may_be_seen);
+    EXPECT(atomic_load(&seen) <= may_be_seen); /* less when it was ended in its very first message */
     if (times_count())
         EXPECT(took_ns < 200000000 && atomic_load(&worst_ns) < 20000000);
 }
