@@ -40,7 +40,6 @@ static void init(struct esi_process *p, void (*function)(void), uint64_t argumen
     esi_list_init(&p->in_queue);
     esi_mailbox_init(&p->mailbox);
     esi_list_init(&p->memory);
-    esi_timer_init(&p->timeout, esi_alarm_rings);
     p->function = function;
     p->argument = argument;
     p->memory_bytes = sizeof *p;
@@ -158,11 +157,12 @@ static es_pid spawn(struct esi_process *self, const es_spawn_options *o, void (*
     if (!p->group_leader)
         p->group_leader = p->id;
     es_err error = copy_argument(p, argument);
-    if (error == ES_OK)
+    if (error == ES_OK && o)
         error = apply_options(p, o);
     if (error == ES_OK) {
         esi_inbox_open(&p->inbox);
-        error = tie(self, p, o);
+        if (o)
+            error = tie(self, p, o);
     }
     if (error != ES_OK) {
         discard(p);
@@ -178,15 +178,13 @@ static es_pid spawn(struct esi_process *self, const es_spawn_options *o, void (*
 
 es_pid esi_spawn(const es_spawn_options *options, void (*function)(void), esi_argument argument)
 {
-    static const es_spawn_options defaults;
-    const es_spawn_options *o = options ? options : &defaults;
     struct esi_process *self = esi_enter();
-    if (!are_valid(o, self != NULL)) {
+    if (options && !are_valid(options, self != NULL)) {
         if (self)
             esi_badarg(self, "spawn");
         return refuse(NULL, ES_EINVAL, "an option makes no sense, or only in a process (link, monitor)");
     }
-    es_pid pid = spawn(self, o, function, argument);
+    es_pid pid = spawn(self, options, function, argument);
     if (self) {
         esi_charge(self, 20);
         esi_leave();

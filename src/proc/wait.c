@@ -63,12 +63,14 @@ ES_NORETURN void esi_leave_for_good(struct esi_process *self, enum esi_request r
  * rings too early the process looks at the clock and sets it again. */
 static void set_alarm(struct esi_process *self, uint64_t deadline_ns)
 {
-    /* relaxed: if it rings just now the process is woken, and comes here again. */
-    uint64_t at = atomic_load_explicit(&self->alarm_ns, memory_order_relaxed);
+    /* If it rings just now the process is woken, and comes here again. acquire: pairs with esi_alarm_rings(), behind which the timer is ours. */
+    uint64_t at = atomic_load_explicit(&self->alarm_ns, memory_order_acquire);
     if (at && at <= deadline_ns)
         return;
     if (at)
         esi_timer_cancel(&self->timeout);
+    else
+        esi_timer_init(&self->timeout, esi_alarm_rings); /* most processes never get here: not when they are made */
     atomic_store_explicit(&self->alarm_ns, deadline_ns ? deadline_ns : 1, memory_order_relaxed);
     esi_timer_start(&self->timeout, deadline_ns);
 }
@@ -76,7 +78,7 @@ static void set_alarm(struct esi_process *self, uint64_t deadline_ns)
 void esi_alarm_rings(struct esi_timer *timer)
 {
     struct esi_process *p = ESI_CONTAINER_OF(timer, struct esi_process, timeout);
-    atomic_store_explicit(&p->alarm_ns, 0, memory_order_relaxed);
+    atomic_store_explicit(&p->alarm_ns, 0, memory_order_release);
     esi_wake(p);
 }
 
