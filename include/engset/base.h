@@ -9,22 +9,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ES_VERSION_MAJOR 0
-#define ES_VERSION_MINOR 1
-#define ES_VERSION_PATCH 0
+#define ES_VERSION_MAJOR  0
+#define ES_VERSION_MINOR  1
+#define ES_VERSION_PATCH  0
 #define ES_VERSION_NUMBER (ES_VERSION_MAJOR * 10000 + ES_VERSION_MINOR * 100 + ES_VERSION_PATCH)
 
 #ifdef __cplusplus
 #define ES_BEGIN_DECLS extern "C" {
-#define ES_END_DECLS }
-#define ES_NORETURN __attribute__((noreturn)) /* [[noreturn]] may not follow ES_API */
+#define ES_END_DECLS   }
+#define ES_NORETURN    __attribute__((noreturn)) /* [[noreturn]] may not follow ES_API */
 #else
 #define ES_BEGIN_DECLS
 #define ES_END_DECLS
 #define ES_NORETURN _Noreturn
 #endif
 
-#define ES_API __attribute__((visibility("default")))
+#define ES_API     __attribute__((visibility("default")))
 #define ES_CHECKED __attribute__((warn_unused_result))
 
 ES_BEGIN_DECLS

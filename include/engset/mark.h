@@ -57,7 +57,7 @@ static void __attribute__((destructor(150), used)) esi_unmark_object(void)
 #ifndef __cplusplus
 /* Renames the symbols, whatever is spelled: calls, pointers and inline functions of headers that came before follow,
  * fields and methods of the same name do not. The second has the parameters of the first. */
-#pragma redefine_extname abort         es_abort
+#pragma redefine_extname abort es_abort
 #pragma redefine_extname __assert_fail esi_assert_failed
 #else
 /* assert() names __assert_fail where it is used; it must be declared before it becomes a macro. */

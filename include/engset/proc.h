@@ -19,13 +19,15 @@ ES_BEGIN_DECLS
 #define ES_INFINITY ((int64_t)-1) /* a time-out that never comes */
 
 #if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 11
-#define ESI_OWNED __attribute__((malloc(es_free, 1), malloc(es_give, 2), malloc(es_react, 2), warn_unused_result, returns_nonnull))
+#define ESI_OWNED                                                                                   \
+    __attribute__((malloc(es_free, 1), malloc(es_give, 2), malloc(es_react, 2), warn_unused_result, \
+                   returns_nonnull))
 #define ESI_OWNED_RAW __attribute__((malloc(es_free, 1), warn_unused_result, returns_nonnull))
 #define ESI_TAKES(n)
 #elif defined(__clang__)
-#define ESI_OWNED __attribute__((warn_unused_result, returns_nonnull))
+#define ESI_OWNED     __attribute__((warn_unused_result, returns_nonnull))
 #define ESI_OWNED_RAW ESI_OWNED
-#define ESI_TAKES(n) __attribute__((ownership_takes(malloc, n)))
+#define ESI_TAKES(n)  __attribute__((ownership_takes(malloc, n)))
 #else
 #define ESI_OWNED
 #define ESI_OWNED_RAW
@@ -36,9 +38,9 @@ ES_BEGIN_DECLS
 
 /* How a node runs; a field that is 0 means its default. */
 typedef struct es_options {
-    int schedulers;         /* how many run processes at once; 0: one a core, or ES_SCHEDULERS */
-    int64_t process_limit;  /* how many processes may exist; 0: 16,777,216 or ES_PROCESS_LIMIT */
-    const char *name;       /* of the program, for reports; NULL: the program's own */
+    int schedulers;        /* how many run processes at once; 0: one a core, or ES_SCHEDULERS */
+    int64_t process_limit; /* how many processes may exist; 0: 16,777,216 or ES_PROCESS_LIMIT */
+    const char *name;      /* of the program, for reports; NULL: the program's own */
 } es_options;
 
 /* The program's command line as ES_MAIN gets it. */
@@ -73,7 +75,12 @@ ES_API int *es_errno(void) __attribute__((noinline));
 
 /* ------------------------------------------------------------------ spawn */
 
-typedef enum es_priority { ES_PRIORITY_NORMAL = 0, ES_PRIORITY_LOW, ES_PRIORITY_HIGH, ES_PRIORITY_MAX } es_priority;
+typedef enum es_priority {
+    ES_PRIORITY_NORMAL = 0,
+    ES_PRIORITY_LOW,
+    ES_PRIORITY_HIGH,
+    ES_PRIORITY_MAX
+} es_priority;
 
 /* What happens to a message that would be one too many. */
 typedef enum es_limit_policy {
@@ -84,19 +91,20 @@ typedef enum es_limit_policy {
 
 /* How to spawn; zero means the default. Write it with ES_WITH(.link = true, …). */
 typedef struct es_spawn_options {
-    bool link;                    /* link in the same step (process only) */
-    es_ref *monitor;              /* not NULL: monitor in the same step; the reference is written here (process only) */
-    const char *name;             /* register under this name in the same step; taken: ES_ETAKEN, nothing spawned */
-    const char *label;            /* what the process is, for reports; static text */
+    bool link;         /* link in the same step (process only) */
+    es_ref *monitor;   /* not NULL: monitor in the same step; the reference is written here (process only) */
+    const char *name;  /* register under this name in the same step; taken: ES_ETAKEN, nothing spawned */
+    const char *label; /* what the process is, for reports; static text */
     es_priority priority;
-    size_t stack_size_bytes;      /* address space for its stack; 0: 64 KiB */
-    int64_t message_limit;        /* 0: none. Counts messages only: signals, replies, messages to oneself pass */
+    size_t stack_size_bytes; /* address space for its stack; 0: 64 KiB */
+    int64_t message_limit;   /* 0: none. Counts messages only: signals, replies, messages to oneself pass */
     es_limit_policy message_limit_policy;
-    size_t memory_limit_bytes;    /* of es_new, es_alloc, es_keep and messages held; 0: none. Over it: ended with `killed` */
+    size_t
+        memory_limit_bytes; /* of es_new, es_alloc, es_keep and messages held; 0: none. Over it: ended with `killed` */
 } es_spawn_options;
 
 typedef struct esi_argument {
-    int kind;      /* 0 none, 1 pointer, 2 term or literal (copied into the new process) */
+    int kind; /* 0 none, 1 pointer, 2 term or literal (copied into the new process) */
     uint64_t word;
 } esi_argument;
 
@@ -119,21 +127,39 @@ ES_API es_err es_last_error(void);
  * Gives the new pid, or ES_NO_PID with es_last_error(): ES_ELIMIT (too many processes), ES_ENOMEM, ES_ETAKEN (name).
  * An option that makes no sense ends the caller with {badarg, spawn}. Any thread (link and monitor: process only).
  * Source: erlang:spawn_opt/4. */
-#define es_spawn(...)                  ESI_SPAWN(NULL, __VA_ARGS__)
-#define es_spawn_link(...)             ESI_SPAWN((&(const es_spawn_options){.link = true}), __VA_ARGS__)
-#define es_spawn_monitor(ref, ...)     ESI_SPAWN((&(const es_spawn_options){.monitor = (ref)}), __VA_ARGS__)
-#define es_spawn_opt(options, ...)     ESI_SPAWN((options), __VA_ARGS__)
-#define ES_WITH(...)                   (&(const es_spawn_options){__VA_ARGS__})
+#define es_spawn(...)              ESI_SPAWN(NULL, __VA_ARGS__)
+#define es_spawn_link(...)         ESI_SPAWN((&(const es_spawn_options){.link = true}), __VA_ARGS__)
+#define es_spawn_monitor(ref, ...) ESI_SPAWN((&(const es_spawn_options){.monitor = (ref)}), __VA_ARGS__)
+#define es_spawn_opt(options, ...) ESI_SPAWN((options), __VA_ARGS__)
+#define ES_WITH(...)               (&(const es_spawn_options){__VA_ARGS__})
 
-#define ESI_SPAWN(options, ...)        ESI_SPAWN_PICK(__VA_ARGS__, ESI_SPAWN2, ESI_SPAWN1, ~)(options, __VA_ARGS__)
-#define ESI_SPAWN_PICK(a, b, c, ...)   c
-#define ESI_SPAWN1(options, f)         esi_spawn((options), ((void)sizeof((f)(), 0), (void (*)(void))(f)), (esi_argument){0, 0})
-#define ESI_SPAWN2(options, f, x)                                                                            \
-    esi_spawn((options), ((void)sizeof((f)(_Generic((x), es_literal: (es_term){0}, default: (x))), 0), (void (*)(void))(f)),  \
-              _Generic((x), es_literal: esi_argument_literal, es_term: esi_argument_term, default: esi_argument_pointer)(x))
-static inline esi_argument esi_argument_literal(es_literal x) { return (esi_argument){2, x.w}; }
-static inline esi_argument esi_argument_term(es_term x) { return (esi_argument){2, x.w}; }
-static inline esi_argument esi_argument_pointer(const void *x) { return (esi_argument){1, (uint64_t)(uintptr_t)x}; }
+#define ESI_SPAWN(options, ...)      ESI_SPAWN_PICK(__VA_ARGS__, ESI_SPAWN2, ESI_SPAWN1, ~)(options, __VA_ARGS__)
+#define ESI_SPAWN_PICK(a, b, c, ...) c
+#define ESI_SPAWN1(options, f) \
+    esi_spawn((options), ((void)sizeof((f)(), 0), (void (*)(void))(f)), (esi_argument){0, 0})
+#define ESI_SPAWN2(options, f, x)                                \
+    esi_spawn((options),                                         \
+              ((void)sizeof((f)(_Generic((x), es_literal         \
+                                         : (es_term){0}, default \
+                                         : (x))),                \
+                            0),                                  \
+               (void (*)(void))(f)),                             \
+              _Generic((x), es_literal                           \
+                       : esi_argument_literal, es_term           \
+                       : esi_argument_term, default              \
+                       : esi_argument_pointer)(x))
+static inline esi_argument esi_argument_literal(es_literal x)
+{
+    return (esi_argument){2, x.w};
+}
+static inline esi_argument esi_argument_term(es_term x)
+{
+    return (esi_argument){2, x.w};
+}
+static inline esi_argument esi_argument_pointer(const void *x)
+{
+    return (esi_argument){1, (uint64_t)(uintptr_t)x};
+}
 #endif
 
 /* The calling process's pid; ES_NO_PID in a thread that is no process. */
@@ -160,9 +186,13 @@ ES_API es_err esi_send_wait(es_pid to, es_term message, int64_t timeout_ms);
 /* Sends a copy of `x` to `to`: a pid, a local name (es_atom), ES_AT(name, node), an alias (es_ref), or a term that is
  * one of these. Does not wait. ES_OK also when nobody is there any more; ES_ENAME when the local name is not
  * taken; ES_ENOMEM. A pattern as message ends the sender with {badarg, send}. Any thread. Source: erlang:send/2. */
-#define es_send(to, x)                                                                                       \
-    _Generic((to), es_pid: esi_send_pid, es_atom: esi_send_name, es_name: esi_send_at, es_ref: esi_send_ref, \
-             es_term: esi_send_term)((to), es_lend(ES_T(x)))
+#define es_send(to, x)                \
+    _Generic((to), es_pid             \
+             : esi_send_pid, es_atom  \
+             : esi_send_name, es_name \
+             : esi_send_at, es_ref    \
+             : esi_send_ref, es_term  \
+             : esi_send_term)((to), es_lend(ES_T(x)))
 
 /* As es_send() to a pid with a message limit, but waits until there is room, at most `timeout_ms`. Signals that come meanwhile are
  * handled. ES_ETIMEOUT; ES_ECLOSED when the receiver ended; ES_EDEADLK when the wait would close a circle. Process only. */
@@ -187,7 +217,8 @@ ES_API es_err esi_reply_to(es_term from, es_term reply);
 
 /* As es_call(), but failure comes back: ES_ETIMEOUT, or ES_ECLOSED with the reason in `*out`. Any thread; in a thread that is no process
  * the answer is the caller's until es_drop(). */
-#define es_try_call(to, request, timeout_ms, out) esi_try_call(es_lend(ES_T(to)), es_lend(ES_T(request)), (timeout_ms), (out))
+#define es_try_call(to, request, timeout_ms, out) \
+    esi_try_call(es_lend(ES_T(to)), es_lend(ES_T(request)), (timeout_ms), (out))
 
 /* Answers a call: `from` is what es_case_call() bound. ES_OK also when the caller is gone. Any process may
  * answer, once. Source: gen_server:reply/2. */
@@ -201,7 +232,8 @@ ES_API es_err esi_send_exit(es_pid to, es_term reason);
 /* Where abort() and assert() end up: the calling process is ended with {signal, sigabrt, Where}; in a thread that is no
  * process the OS process is aborted. Any thread. */
 ES_API ES_NORETURN void es_abort(void);
-ES_API ES_NORETURN void esi_assert_failed(const char *condition, const char *file, int line, const char *function);
+ES_API ES_NORETURN void esi_assert_failed(const char *condition, const char *file, int line,
+                                          const char *function);
 
 #ifndef __cplusplus
 /* Ends the calling process with `reason`: es_defer()s run, then what es_own() holds, then its memory is freed, links and
@@ -258,7 +290,8 @@ ES_API void *esi_new(const struct es_struct_descriptor *type) ESI_OWNED;
 #define es_keep(x) esi_keep(es_lend(ES_T(x)))
 
 /* As es_give(), nulling the variable: for a struct member, which no compiler tracks. */
-#define es_move(to, lvalue) (es_give((to), (lvalue)) == ES_OK ? ((lvalue) = NULL, ES_OK) : ((lvalue) = NULL, ES_ENOMEM))
+#define es_move(to, lvalue) \
+    (es_give((to), (lvalue)) == ES_OK ? ((lvalue) = NULL, ES_OK) : ((lvalue) = NULL, ES_ENOMEM))
 #endif
 ES_API es_term esi_keep(es_term term);
 
@@ -294,16 +327,20 @@ typedef struct es_mutex {
     void *waiters;
     uint32_t guard, state;
 } es_mutex;
-#define ES_MUTEX_INIT {0, 0, 0, 0}
+#define ES_MUTEX_INIT \
+    {                 \
+        0, 0, 0, 0    \
+    }
 ES_API es_err es_mutex_lock(es_mutex *mutex);
 ES_API es_err es_mutex_unlock(es_mutex *mutex);
 
 #ifndef __cplusplus
 /* Runs `function(argument)` when the enclosing block is left, also by es_exit() from deeper down; not after a fault: see es_own(). */
-#define es_defer(function, argument)         ESI_DEFER(function, argument, __COUNTER__)
-#define ESI_DEFER(function, argument, n)     ESI_DEFER_(function, argument, n)
-#define ESI_DEFER_(function, argument, n)                                                                    \
-    struct esi_defer esi_defer_##n __attribute__((cleanup(esi_defer_run), unused)) = {0, (void (*)(void *))(function), (argument)};  \
+#define es_defer(function, argument)     ESI_DEFER(function, argument, __COUNTER__)
+#define ESI_DEFER(function, argument, n) ESI_DEFER_(function, argument, n)
+#define ESI_DEFER_(function, argument, n)                                                                \
+    struct esi_defer esi_defer_##n                                                                       \
+        __attribute__((cleanup(esi_defer_run), unused)) = {0, (void (*)(void *))(function), (argument)}; \
     ((void)sizeof((function)(argument), 0), esi_defer_push(&esi_defer_##n))
 #endif
 struct esi_defer {
@@ -348,23 +385,31 @@ ES_API es_err es_resume(es_pid pid);
 
 /* -------------------------------------------------------------- looking */
 
-typedef enum es_state { ES_STATE_RUNNING = 1, ES_STATE_RUNNABLE, ES_STATE_WAITING, ES_STATE_SUSPENDED, ES_STATE_HIBERNATED, ES_STATE_EXITING, ES_STATE_STRANDED } es_state;
+typedef enum es_state {
+    ES_STATE_RUNNING = 1,
+    ES_STATE_RUNNABLE,
+    ES_STATE_WAITING,
+    ES_STATE_SUSPENDED,
+    ES_STATE_HIBERNATED,
+    ES_STATE_EXITING,
+    ES_STATE_STRANDED
+} es_state;
 
 /* A process as its published snapshot shows it. */
 typedef struct es_info {
     es_pid pid, parent, group_leader;
-    es_atom name;              /* w 0: none */
-    char label[32];            /* "" when it has none */
-    const void *function;      /* what it was spawned with */
+    es_atom name;         /* w 0: none */
+    char label[32];       /* "" when it has none */
+    const void *function; /* what it was spawned with */
     es_state state;
     es_priority priority;
     bool traps_exit, has_stack, pinned;
-    int64_t messages;          /* waiting, inbox included, as of its last run */
-    int64_t messages_dropped;  /* by its message limit */
+    int64_t messages;         /* waiting, inbox included, as of its last run */
+    int64_t messages_dropped; /* by its message limit */
     int64_t reductions;
-    int64_t memory_bytes;      /* control block, es_new memory and messages */
+    int64_t memory_bytes; /* control block, es_new memory and messages */
     int64_t links, monitors, monitored_by;
-    int64_t since_ns;          /* es_now_ns() when it came into this state */
+    int64_t since_ns; /* es_now_ns() when it came into this state */
 } es_info;
 
 /* Reads what is published of `pid`, without its help and without waiting. False: no such process (Erlang: undefined). Any thread.
@@ -403,14 +448,17 @@ ES_END_DECLS
 #ifndef __cplusplus
 /* Defines main(): a node whose first process runs the body that follows.
  *     ES_MAIN(args) { es_send(es_spawn(ponger), ES_TUPLE(ping, es_self())); … } */
-#define ES_MAIN(args)                                                                                        \
-    static void esi_main_body(es_args args);                                                                 \
-    static void esi_main_first(void *arguments) { esi_main_body(*(es_args *)arguments); }                    \
-    int main(int argc, char **argv)                                                                          \
-    {                                                                                                        \
-        es_args arguments = {argc, argv};                                                                    \
-        return es_run(esi_main_first, &arguments, NULL);                                                     \
-    }                                                                                                        \
+#define ES_MAIN(args)                                    \
+    static void esi_main_body(es_args args);             \
+    static void esi_main_first(void *arguments)          \
+    {                                                    \
+        esi_main_body(*(es_args *)arguments);            \
+    }                                                    \
+    int main(int argc, char **argv)                      \
+    {                                                    \
+        es_args arguments = {argc, argv};                \
+        return es_run(esi_main_first, &arguments, NULL); \
+    }                                                    \
     static void esi_main_body(es_args args __attribute__((unused)))
 #endif
 #endif

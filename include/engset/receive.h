@@ -23,17 +23,17 @@ enum { ESI_RX_TAGS = 8 };
 
 /* One receive under way. Lies in the caller's frame; its fields are the library's. */
 struct esi_rx {
-    es_term cur;                 /* the message that is shown; ES_NONE when none is */
+    es_term cur; /* the message that is shown; ES_NONE when none is */
     int pass;
     int tag_count;               /* clauses noted; < 0: all messages are shown */
     struct esi_message *message; /* the one shown, then the one taken */
     bool armed, is_noted, has_no_reference;
-    uint64_t deadline_ns;        /* UINT64_MAX: none */
-    uint64_t reference;          /* the id of the reference that all clauses noted ask for; 0: none */
-    void *at;                    /* where in the mailbox */
+    uint64_t deadline_ns; /* UINT64_MAX: none */
+    uint64_t reference;   /* the id of the reference that all clauses noted ask for; 0: none */
+    void *at;             /* where in the mailbox */
     uint64_t slot;
-    void *process;               /* whose receive it is */
-    uint32_t epoch, looked;      /* looked: messages shown in vain */
+    void *process;          /* whose receive it is */
+    uint32_t epoch, looked; /* looked: messages shown in vain */
     uint32_t tags[ESI_RX_TAGS];
 };
 
@@ -74,19 +74,20 @@ static inline __attribute__((always_inline)) bool esi_rx_case(struct esi_rx *rx,
 }
 
 #define ESI_RX es_case_outside_es_receive
-#define es_receive                                                                                                     \
-    for (struct esi_rx ESI_RX __attribute__((cleanup(esi_rx_end))), *esi_rx_begun __attribute__((unused)) = esi_rx_begin(&ESI_RX); \
+#define es_receive                                                      \
+    for (struct esi_rx ESI_RX __attribute__((cleanup(esi_rx_end))),     \
+         *esi_rx_begun __attribute__((unused)) = esi_rx_begin(&ESI_RX); \
          ESI_RX.pass != ESI_RX_DONE && esi_rx_next(&ESI_RX);)
-#define es_case(pattern)                                                                                     \
-    if (!(esi_rx_case(&ESI_RX, ES_T(pattern)) && (esi_rx_take(&ESI_RX), true))) {                            \
+#define es_case(pattern)                                                          \
+    if (!(esi_rx_case(&ESI_RX, ES_T(pattern)) && (esi_rx_take(&ESI_RX), true))) { \
     } else
-#define es_case_when(pattern, guard)                                                                         \
-    if (!(esi_rx_case(&ESI_RX, ES_T(pattern)) && (guard) && (esi_rx_take(&ESI_RX), true))) {                 \
+#define es_case_when(pattern, guard)                                                         \
+    if (!(esi_rx_case(&ESI_RX, ES_T(pattern)) && (guard) && (esi_rx_take(&ESI_RX), true))) { \
     } else
 /* A call, see es_call(): binds `from` (es_term) for es_reply_to(), and the request by its pattern. */
 #define es_case_call(from, request) es_case(ES_TUPLE(es_am_gen_call, &(from), request))
 /* A typed message: declares `T *variable`, which this process owns from here on. */
-#define es_case_struct(T, variable)                                                                          \
+#define es_case_struct(T, variable) \
     for (T *variable = (T *)esi_rx_struct(&ESI_RX, &T##_has_no_ES_STRUCT); variable; variable = NULL)
 #define es_after(time_ms)                                                                                    \
     if (!(ESI_RX.pass == ESI_RX_TIMEOUT || (ESI_RX.pass == ESI_RX_ARM && esi_rx_arm(&ESI_RX, (time_ms))))) { \

@@ -8,7 +8,7 @@
 
 /* Lies on the pools, not on a stack. */
 struct visit {
-    struct esi_fiber home;  /* where the process came from */
+    struct esi_fiber home; /* where the process came from */
     void (*function)(void *);
     void *argument;
 };
@@ -41,7 +41,8 @@ static void visit_main(void *argument)
     esi_fiber_finish(&esi_enter()->fiber, &visit->home);
 }
 
-static es_err open(struct esi_process *self, size_t size_bytes, struct visit **visit, struct esi_stack **stack)
+static es_err open(struct esi_process *self, size_t size_bytes, struct visit **visit,
+                   struct esi_stack **stack)
 {
     es_err error = ES_ENOMEM;
     *visit = esi_block_alloc(sizeof **visit);

@@ -21,10 +21,12 @@ static void count(struct esi_process *self, uint64_t order, int32_t more)
     default:
         return;
     }
-    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + more, memory_order_relaxed);
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + more,
+                          memory_order_relaxed);
 }
 
-bool esi_bond_insert(struct esi_process *self, struct esi_bond *bond, const struct esi_bond_kind *kind, uint64_t id)
+bool esi_bond_insert(struct esi_process *self, struct esi_bond *bond, const struct esi_bond_kind *kind,
+                     uint64_t id)
 {
     bond->kind = kind;
     if (!esi_map_insert(&self->bonds, &bond->node, (struct esi_key){kind->order, id}))

@@ -33,7 +33,8 @@ static void answer_elsewhere(struct esi_process *self, struct esi_message *block
 {
     const struct answer *answer = (const struct answer *)block->words;
     struct esi_message *message;
-    if (answer->kind == ANSWER_REPLY && esi_plug.alias_admits && esi_plug.alias_admits(self, answer->reference)) {
+    if (answer->kind == ANSWER_REPLY && esi_plug.alias_admits &&
+        esi_plug.alias_admits(self, answer->reference)) {
         es_ref ref = {.id = answer->reference, .pid = self->id};
         if (esi_message_copy(es_lend(ES_TUPLE(ES_CONS(es_am_alias, ref), block->term)), &message) == ES_OK) {
             message->to = self->id;
@@ -101,7 +102,8 @@ static void call_arrive(struct esi_process *self, struct esi_message *block)
 {
     struct caller_bond *bond = esi_bond_new(sizeof *bond);
     if (!bond) {
-        send_answer(block->words[0], block->words[1], self->id, ANSWER_DOWN, es_from_atom(es_am_system_limit));
+        send_answer(block->words[0], block->words[1], self->id, ANSWER_DOWN,
+                    es_from_atom(es_am_system_limit));
         esi_message_free(block);
         return;
     }
@@ -163,16 +165,19 @@ static uint64_t resolve(es_term to)
     return 0;
 }
 
-static inline __attribute__((always_inline)) void wait_for_answer(struct esi_process *self, struct esi_call *call, uint64_t deadline_ns)
+static inline __attribute__((always_inline)) void wait_for_answer(struct esi_process *self,
+                                                                  struct esi_call *call, uint64_t deadline_ns)
 {
     bool has_waited = false;
     while (!call->is_answered) {
         /* The answer may lie among what was taken already, or in the inbox. */
-        while (!esi_signals_take(self, self->budget > 0 ? self->budget : 1) && !self->is_doomed && !call->is_answered)
+        while (!esi_signals_take(self, self->budget > 0 ? self->budget : 1) && !self->is_doomed &&
+               !call->is_answered)
             esi_charge(self, 0);
         if (self->is_doomed)
             break;
-        if (call->is_answered || (has_waited && deadline_ns != ESI_NO_DEADLINE && esi_clock_now_ns() >= deadline_ns))
+        if (call->is_answered ||
+            (has_waited && deadline_ns != ESI_NO_DEADLINE && esi_clock_now_ns() >= deadline_ns))
             break;
         has_waited = true;
         esi_wait_here(self, deadline_ns);
@@ -194,8 +199,8 @@ static void release_answer(struct esi_process *self, struct esi_call *call)
     esi_message_free(call->block);
 }
 
-es_err esi_ask_until(struct esi_process *self, uint64_t to, struct esi_message *request, uint64_t reference, uint64_t deadline_ns,
-                     es_term *answer)
+es_err esi_ask_until(struct esi_process *self, uint64_t to, struct esi_message *request, uint64_t reference,
+                     uint64_t deadline_ns, es_term *answer)
 {
     struct esi_call call = {.reference = reference, .server = to};
     request->words[0] = self->id;
@@ -220,7 +225,8 @@ struct envelope {
     uint64_t request[];
 };
 
-static void write_envelope(struct envelope *e, struct esi_process *self, struct esi_call *call, es_term request)
+static void write_envelope(struct envelope *e, struct esi_process *self, struct esi_call *call,
+                           es_term request)
 {
     e->caller = self->id;
     e->reference = call->reference;
@@ -265,7 +271,8 @@ static es_err send_call(struct esi_process *self, struct esi_call *call, es_term
 }
 
 /* ES_OK with the answer, ES_ECLOSED with the reason, both in call->block; or ES_ETIMEOUT, ES_ENOMEM, ES_EINVAL. */
-static es_err call_and_wait(struct esi_process *self, struct esi_call *call, es_term to, es_term request, int64_t timeout_ms)
+static es_err call_and_wait(struct esi_process *self, struct esi_call *call, es_term to, es_term request,
+                            int64_t timeout_ms)
 {
     call->server = resolve(to);
     call->reference = esi_reference_next();
@@ -336,23 +343,25 @@ struct foreign_call {
     struct esi_park park;
 };
 
-
 static void foreign_call_main(void *argument)
 {
     struct foreign_call *foreign = argument;
     es_term answer = es_none();
     foreign->error = esi_try_call(foreign->to, foreign->request, foreign->timeout_ms, &answer);
     foreign->answer = es_none();
-    if ((foreign->error == ES_OK || foreign->error == ES_ECLOSED) && esi_keep_outside(answer, &foreign->answer) != ES_OK)
+    if ((foreign->error == ES_OK || foreign->error == ES_ECLOSED) &&
+        esi_keep_outside(answer, &foreign->answer) != ES_OK)
         foreign->error = ES_ENOMEM;
     esi_park_wake(&foreign->park);
 }
 
 static es_err try_call_foreign(es_term to, es_term request, int64_t timeout_ms, es_term *out)
 {
-    struct foreign_call foreign = {.to = to, .request = request, .timeout_ms = timeout_ms, .error = ES_ECLOSED};
+    struct foreign_call foreign = {
+        .to = to, .request = request, .timeout_ms = timeout_ms, .error = ES_ECLOSED};
     esi_park_init(&foreign.park);
-    es_pid pid = esi_spawn(NULL, (void (*)(void))foreign_call_main, (esi_argument){1, (uint64_t)(uintptr_t)&foreign});
+    es_pid pid =
+        esi_spawn(NULL, (void (*)(void))foreign_call_main, (esi_argument){1, (uint64_t)(uintptr_t)&foreign});
     if (es_pid_is_none(pid))
         return es_last_error();
     esi_park_wait(&foreign.park, ESI_NO_DEADLINE);
@@ -382,8 +391,9 @@ es_err esi_try_call(es_term to, es_term request, int64_t timeout_ms, es_term *ou
 static bool is_from_call(es_term from, es_pid *pid, es_ref *ref)
 {
     es_term head, tail;
-    return es_tuple_size(from) == 2 && es_get_pid(es_tuple_get(from, 0), pid) && es_get_cons(es_tuple_get(from, 1), &head, &tail) &&
-           es_is(head, es_am_alias) && es_get_ref(tail, ref);
+    return es_tuple_size(from) == 2 && es_get_pid(es_tuple_get(from, 0), pid) &&
+           es_get_cons(es_tuple_get(from, 1), &head, &tail) && es_is(head, es_am_alias) &&
+           es_get_ref(tail, ref);
 }
 
 static es_err reply(struct esi_process *self, es_term from, es_term term)
@@ -436,7 +446,8 @@ static const struct esi_signal_kind alive_kind = {"is_alive", alive_arrive, aliv
 static bool is_plainly_alive(struct esi_process *p, uint64_t id)
 {
     return !(atomic_load_explicit(&p->flags, memory_order_seq_cst) & ESI_FLAG_SIGNALS) &&
-           atomic_load_explicit(&p->inbox, memory_order_seq_cst) == ESI_INBOX_WAITING && esi_process_is(p, id);
+           atomic_load_explicit(&p->inbox, memory_order_seq_cst) == ESI_INBOX_WAITING &&
+           esi_process_is(p, id);
 }
 
 bool es_is_alive(es_pid pid)
@@ -444,7 +455,8 @@ bool es_is_alive(es_pid pid)
     struct esi_process *self = esi_enter();
     struct esi_process *p = pid.node ? NULL : esi_process_slot(pid.id);
     es_term answer = es_from_atom(es_am_false);
-    bool is_here = p && esi_process_is(p, pid.id) && atomic_load_explicit(&p->inbox, memory_order_relaxed) != ESI_INBOX_CLOSED;
+    bool is_here = p && esi_process_is(p, pid.id) &&
+                   atomic_load_explicit(&p->inbox, memory_order_relaxed) != ESI_INBOX_CLOSED;
     if (!self)
         return is_here;
     if (pid.id == self->id || (is_here && is_plainly_alive(p, pid.id))) {

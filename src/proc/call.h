@@ -9,11 +9,11 @@
 
 struct esi_call {
     uint64_t reference;
-    uint64_t server;              /* whom it asked: pid id */
-    bool is_answered, is_down;    /* down: `answer` holds the reason */
-    bool is_from_server;          /* the answer came from the server itself: it has forgotten the call */
+    uint64_t server;           /* whom it asked: pid id */
+    bool is_answered, is_down; /* down: `answer` holds the reason */
+    bool is_from_server;       /* the answer came from the server itself: it has forgotten the call */
     es_term answer;
-    struct esi_message *block;    /* where the answer lies, or NULL */
+    struct esi_message *block; /* where the answer lies, or NULL */
 };
 
 /* Sends `request`, a signal whose words[0] and words[1] are filled with the asker's pid id and the reference's id, to the process `to` and waits for
@@ -21,8 +21,8 @@ struct esi_call {
 es_err esi_ask(struct esi_process *self, uint64_t to, struct esi_message *request, es_term *answer);
 
 /* The same with a reference of the caller's choice (esi_reference_next()), until `deadline_ns` at most: ES_ETIMEOUT. */
-es_err esi_ask_until(struct esi_process *self, uint64_t to, struct esi_message *request, uint64_t reference, uint64_t deadline_ns,
-                     es_term *answer);
+es_err esi_ask_until(struct esi_process *self, uint64_t to, struct esi_message *request, uint64_t reference,
+                     uint64_t deadline_ns, es_term *answer);
 
 /* Answers: from kind->arrive or kind->nobody. `answer` is an immediate. Any thread. */
 void esi_answer(uint64_t asker, uint64_t reference, es_term answer);

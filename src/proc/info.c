@@ -108,7 +108,8 @@ void es_label(const char *format, ...)
     char text[ESI_LABEL_BYTES];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments); /* the caller's format: before the runtime, as what it names may be nowhere */
+    vsnprintf(text, sizeof text, format,
+              arguments); /* the caller's format: before the runtime, as what it names may be nowhere */
     va_end(arguments);
     struct esi_process *self = esi_enter();
     if (!self)

@@ -28,11 +28,13 @@ static struct entry *table(void)
     struct entry *found = atomic_load_explicit(&entries, memory_order_acquire);
     if (found)
         return found;
-    void *memory = mmap(NULL, TABLE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *memory =
+        mmap(NULL, TABLE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED)
         return NULL;
     /* acq_rel: whoever comes first; the others give theirs back and use that. */
-    if (!atomic_compare_exchange_strong_explicit(&entries, &found, memory, memory_order_acq_rel, memory_order_acquire)) {
+    if (!atomic_compare_exchange_strong_explicit(&entries, &found, memory, memory_order_acq_rel,
+                                                 memory_order_acquire)) {
         munmap(memory, TABLE_BYTES);
         return found;
     }

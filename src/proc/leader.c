@@ -4,7 +4,8 @@
 /* words: the leader's id. */
 static void leader_arrive(struct esi_process *self, struct esi_message *signal)
 {
-    __atomic_store_n(&self->group_leader, signal->words[0], __ATOMIC_RELAXED); /* es_process_info() reads it meanwhile */
+    __atomic_store_n(&self->group_leader, signal->words[0],
+                     __ATOMIC_RELAXED); /* es_process_info() reads it meanwhile */
     esi_message_free(signal);
 }
 
@@ -33,7 +34,8 @@ static es_err set(struct esi_process *self, es_pid pid, es_pid leader)
         leader_arrive(self, signal); /* what it did before is behind it, what it does next sees it */
         return ES_OK;
     }
-    return esi_signal_send(pid.id, signal) ? ES_OK : esi_fail(self, ES_ENOPROC, "set_group_leader: no such process");
+    return esi_signal_send(pid.id, signal) ? ES_OK
+                                           : esi_fail(self, ES_ENOPROC, "set_group_leader: no such process");
 }
 
 es_err es_set_group_leader(es_pid pid, es_pid leader)

@@ -117,7 +117,8 @@ static void index_compact(struct esi_mailbox *mailbox)
 }
 
 /* The slot of `message`, which may be `hint`. */
-static uint64_t index_find(const struct esi_mailbox_index *index, const struct esi_message *message, uint64_t hint)
+static uint64_t index_find(const struct esi_mailbox_index *index, const struct esi_message *message,
+                           uint64_t hint)
 {
     if (hint < index->used && index->messages[hint] == message && index->tags[hint])
         return hint;
@@ -158,7 +159,8 @@ void esi_mailbox_remove(struct esi_mailbox *mailbox, struct esi_message *message
         index_forget(mailbox, message, slot);
 }
 
-void esi_mailbox_replace(struct esi_mailbox *mailbox, struct esi_message *message, struct esi_message *by, uint64_t slot)
+void esi_mailbox_replace(struct esi_mailbox *mailbox, struct esi_message *message, struct esi_message *by,
+                         uint64_t slot)
 {
     struct esi_list *before = message->in_list.prev;
     if (message == mailbox->marker_message)
@@ -185,7 +187,8 @@ void esi_mailbox_start(struct esi_mailbox *mailbox, struct esi_mailbox_cursor *c
     cursor->epoch = mailbox->epoch;
     cursor->slot = 0;
     if (mailbox->index)
-        cursor->slot = reference && reference == mailbox->marker_reference ? mailbox->marker_slot : mailbox->index->first;
+        cursor->slot = reference && reference == mailbox->marker_reference ? mailbox->marker_slot
+                                                                           : mailbox->index->first;
 }
 
 /* Does any of `tags` stand among the 16 at `at`? Written so that compilers make vectors of it. */
@@ -208,8 +211,8 @@ static bool tag_is_among(uint32_t tag, const uint32_t *tags, int tag_count)
     return false;
 }
 
-static struct esi_message *index_next(struct esi_mailbox_index *index, struct esi_mailbox_cursor *cursor, const uint32_t *tags,
-                                      int tag_count)
+static struct esi_message *index_next(struct esi_mailbox_index *index, struct esi_mailbox_cursor *cursor,
+                                      const uint32_t *tags, int tag_count)
 {
     uint64_t slot = cursor->slot;
     while (slot < index->used) {
@@ -227,8 +230,8 @@ static struct esi_message *index_next(struct esi_mailbox_index *index, struct es
     return NULL;
 }
 
-struct esi_message *esi_mailbox_next(struct esi_mailbox *mailbox, struct esi_mailbox_cursor *cursor, const uint32_t *tags,
-                                     int tag_count)
+struct esi_message *esi_mailbox_next(struct esi_mailbox *mailbox, struct esi_mailbox_cursor *cursor,
+                                     const uint32_t *tags, int tag_count)
 {
     if (cursor->epoch != mailbox->epoch)
         esi_mailbox_start(mailbox, cursor, 0);

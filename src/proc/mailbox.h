@@ -10,13 +10,14 @@
 struct esi_mailbox_index;
 
 struct esi_mailbox {
-    struct esi_list messages;         /* through in_list */
+    struct esi_list messages; /* through in_list */
     int64_t count;
-    struct esi_mailbox_index *index;  /* NULL while short, or when there was no memory for one */
-    uint64_t marker_reference;        /* id of the newest reference made ... */
-    struct esi_message *marker_message; /* ... when this was the last message; NULL: when there was none, or none of those is left */
-    uint64_t marker_slot;             /* the same in the index: messages below it are older */
-    uint32_t epoch;                   /* grows when cursors must start again */
+    struct esi_mailbox_index *index; /* NULL while short, or when there was no memory for one */
+    uint64_t marker_reference;       /* id of the newest reference made ... */
+    struct esi_message *
+        marker_message; /* ... when this was the last message; NULL: when there was none, or none of those is left */
+    uint64_t marker_slot; /* the same in the index: messages below it are older */
+    uint32_t epoch;       /* grows when cursors must start again */
 };
 
 /* Where a receive stands: behind the last message that it looked at. */
@@ -38,7 +39,8 @@ void esi_mailbox_append(struct esi_mailbox *mailbox, struct esi_message *message
 void esi_mailbox_remove(struct esi_mailbox *mailbox, struct esi_message *message, uint64_t slot);
 
 /* Puts `by` into the place of `message`, which is the caller's then. `slot` as above. */
-void esi_mailbox_replace(struct esi_mailbox *mailbox, struct esi_message *message, struct esi_message *by, uint64_t slot);
+void esi_mailbox_replace(struct esi_mailbox *mailbox, struct esi_message *message, struct esi_message *by,
+                         uint64_t slot);
 
 /* Remembers that all messages in here are older than the reference with the id `reference`, made now. */
 void esi_mailbox_mark(struct esi_mailbox *mailbox, uint64_t reference);
@@ -51,7 +53,7 @@ void esi_mailbox_build_index(struct esi_mailbox *mailbox);
 
 /* The next message behind the cursor, which moves on to it; with an index only those whose tag is among `tags` (tag_count < 0: all).
  * NULL: the end of the mailbox. */
-struct esi_message *esi_mailbox_next(struct esi_mailbox *mailbox, struct esi_mailbox_cursor *cursor, const uint32_t *tags,
-                                     int tag_count);
+struct esi_message *esi_mailbox_next(struct esi_mailbox *mailbox, struct esi_mailbox_cursor *cursor,
+                                     const uint32_t *tags, int tag_count);
 
 #endif

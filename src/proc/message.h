@@ -18,29 +18,29 @@ struct esi_offheap;
 
 /* What a block is just now; checked wherever one comes back from user code. */
 enum esi_block_state {
-    ESI_BLOCK_SENT = 0x5e17,    /* on its way, or in a mailbox */
-    ESI_BLOCK_OWNED = 0x0e4d,   /* a process's own: on its `memory` list */
-    ESI_BLOCK_HELD = 0x4e1d,    /* on that list, too, but a receive's or a call's: the user cannot free it */
+    ESI_BLOCK_SENT = 0x5e17,  /* on its way, or in a mailbox */
+    ESI_BLOCK_OWNED = 0x0e4d, /* a process's own: on its `memory` list */
+    ESI_BLOCK_HELD = 0x4e1d,  /* on that list, too, but a receive's or a call's: the user cannot free it */
     ESI_BLOCK_FREED = 0xdead,
 };
 
 struct esi_message {
     union {
-        struct esi_message *next;  /* in an inbox's chain, or taken and not yet in the mailbox */
-        struct esi_list in_list;   /* in a mailbox, or on a process's memory list */
+        struct esi_message *next; /* in an inbox's chain, or taken and not yet in the mailbox */
+        struct esi_list in_list;  /* in a mailbox, or on a process's memory list */
     };
-    uint64_t to;                         /* the pid's id that it is meant for; of an owned block: its owner's */
-    const struct esi_signal_kind *kind;  /* NULL: a message for user code */
-    es_term term;                        /* its root; ES_NONE in a signal, a typed message, or raw memory */
+    uint64_t to; /* the pid's id that it is meant for; of an owned block: its owner's */
+    const struct esi_signal_kind *kind; /* NULL: a message for user code */
+    es_term term;                       /* its root; ES_NONE in a signal, a typed message, or raw memory */
     union {
-        struct esi_offheap *offheap;               /* shared binaries that the words refer to */
-        const struct es_struct_descriptor *type;   /* of a typed message (term is none) */
+        struct esi_offheap *offheap;             /* shared binaries that the words refer to */
+        const struct es_struct_descriptor *type; /* of a typed message (term is none) */
     };
-    uint32_t tag;                        /* esi_term_tag() of the term */
-    uint16_t state;                      /* enum esi_block_state */
-    uint8_t is_typed;                    /* `type` counts, not `offheap` */
-    uint8_t is_counted;                  /* against the receiver's message limit */
-    size_t size_bytes;                   /* of the whole block, as allocated */
+    uint32_t tag;       /* esi_term_tag() of the term */
+    uint16_t state;     /* enum esi_block_state */
+    uint8_t is_typed;   /* `type` counts, not `offheap` */
+    uint8_t is_counted; /* against the receiver's message limit */
+    size_t size_bytes;  /* of the whole block, as allocated */
     uint64_t words[];
 };
 _Static_assert(sizeof(struct esi_message) == 64, "a header is one cache line");

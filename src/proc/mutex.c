@@ -26,13 +26,13 @@ enum { WHOLE, ABANDONED };
 #define THREAD_BIT (UINT64_C(1) << 63)
 
 struct claim {
-    struct claim *next;          /* in the queue, a circle; guarded by `guard` */
+    struct claim *next; /* in the queue, a circle; guarded by `guard` */
     es_mutex *mutex;
-    uint64_t owner;              /* pid id, or a thread's with THREAD_BIT */
-    struct esi_park *park;       /* of a thread; NULL: a process */
-    bool is_told;                /* gets ES_ECLOSED; written before is_granted */
-    _Atomic(bool) is_granted;    /* it holds the lock: set by who gave it, release; read by its owner, acquire */
-    bool is_entered;             /* lock() came back to its owner's code */
+    uint64_t owner;           /* pid id, or a thread's with THREAD_BIT */
+    struct esi_park *park;    /* of a thread; NULL: a process */
+    bool is_told;             /* gets ES_ECLOSED; written before is_granted */
+    _Atomic(bool) is_granted; /* it holds the lock: set by who gave it, release; read by its owner, acquire */
+    bool is_entered;          /* lock() came back to its owner's code */
 };
 
 /* Reads and writes, and changes nothing. */
@@ -170,7 +170,8 @@ static es_err lock_in_thread(es_mutex *mutex)
         guard(mutex); /* who woke us is done with the claim */
         unguard(mutex);
     }
-    return claim.is_told ? esi_fail(NULL, ES_ECLOSED, "mutex_lock: its holder ended; the lock is held") : ES_OK;
+    return claim.is_told ? esi_fail(NULL, ES_ECLOSED, "mutex_lock: its holder ended; the lock is held")
+                         : ES_OK;
 }
 
 static es_err unlock_in_thread(es_mutex *mutex)
@@ -204,7 +205,8 @@ static struct claim *claim_find(struct esi_process *self, const es_mutex *mutex)
 {
     if (!self->extra)
         return NULL;
-    ESI_LIST_EACH (it, &self->extra->owned) {
+    ESI_LIST_EACH(it, &self->extra->owned)
+    {
         struct esi_owned *owned = ESI_CONTAINER_OF(it, struct esi_owned, in_owned);
         struct claim *claim = owned->resource;
         if (owned->destructor == claim_abandoned && claim->mutex == mutex)
@@ -226,7 +228,8 @@ static es_err lock(struct esi_process *self, es_mutex *mutex)
         while (!atomic_load_explicit(&claim->is_granted, memory_order_acquire))
             esi_wait(self, ESI_NO_DEADLINE);
     claim->is_entered = true;
-    return claim->is_told ? esi_fail(self, ES_ECLOSED, "mutex_lock: its holder ended; the lock is held") : ES_OK;
+    return claim->is_told ? esi_fail(self, ES_ECLOSED, "mutex_lock: its holder ended; the lock is held")
+                          : ES_OK;
 }
 
 es_err es_mutex_lock(es_mutex *mutex)

@@ -28,8 +28,8 @@ enum { STOP_POLITE_MS = 2000, STOP_KILL_MS = 3000, MISUSED = 70 };
 
 /* What es_run() and the workers tell each other. */
 static struct {
-    _Atomic(uint64_t) first;    /* pid id of the first process */
-    sem_t ended;                /* posted when the first process has ended, and at each end while the node stops */
+    _Atomic(uint64_t) first; /* pid id of the first process */
+    sem_t ended; /* posted when the first process has ended, and at each end while the node stops */
     _Atomic(bool) first_is_gone;
     void (*function)(void *);
     void *argument;
@@ -53,7 +53,8 @@ es_ref esi_ref_new(struct esi_process *self)
 uint64_t esi_deadline_in_ms(int64_t time_ms)
 {
     uint64_t now = esi_clock_now_ns(), span;
-    if (__builtin_mul_overflow((uint64_t)time_ms, ESI_NS_PER_MS, &span) || __builtin_add_overflow(now, span, &span))
+    if (__builtin_mul_overflow((uint64_t)time_ms, ESI_NS_PER_MS, &span) ||
+        __builtin_add_overflow(now, span, &span))
         return ESI_NO_DEADLINE - 1;
     return span;
 }
@@ -166,14 +167,16 @@ static es_err start(const es_options *options, uint64_t seed)
         fprintf(stderr, "engset: %s\n", why);
         return ES_EINVAL;
     }
-    int64_t limit = options && options->process_limit ? options->process_limit : number_from("ES_PROCESS_LIMIT", 1 << 24);
+    int64_t limit =
+        options && options->process_limit ? options->process_limit : number_from("ES_PROCESS_LIMIT", 1 << 24);
     es_err error = esi_table_start(limit);
     if (error == ES_OK)
         error = esi_pool_init(&esi_node.pool);
     if (error != ES_OK)
         return error;
     esi_list_init(&esi_node.spares);
-    atomic_store_explicit(&esi_node.spare_count, 0, memory_order_relaxed); /* those of an earlier node are gone */
+    atomic_store_explicit(&esi_node.spare_count, 0,
+                          memory_order_relaxed); /* those of an earlier node are gone */
     esi_node.name = options ? options->name : NULL;
     error = make_schedulers(count_schedulers(options), seed);
     if (error != ES_OK)
@@ -239,7 +242,8 @@ static void stop_workers(void)
         if (!worker)
             continue;
         esi_park_wake(&worker->park);
-        if (atomic_load_explicit(&worker->lost, memory_order_acquire) == ESI_LOST_STRANDED || worker->never_comes_back)
+        if (atomic_load_explicit(&worker->lost, memory_order_acquire) == ESI_LOST_STRANDED ||
+            worker->never_comes_back)
             continue; /* its thread is in code that does not come back; the OS process's end ends it */
         esi_thread_join(&worker->thread);
         joined[i] = true;
@@ -262,7 +266,8 @@ static void stop(void)
     if (!wait_until_nobody(STOP_POLITE_MS)) {
         end_everybody(es_am_kill);
         if (!wait_until_nobody(STOP_KILL_MS))
-            esi_log(ESI_LOG_WARNING, "%lld processes did not end when the node stopped", (long long)esi_table_count());
+            esi_log(ESI_LOG_WARNING, "%lld processes did not end when the node stopped",
+                    (long long)esi_table_count());
     }
     esi_watchdog_stop();
     stop_workers();
@@ -317,9 +322,11 @@ static int run_node(void (*first)(void *), void *argument, const es_options *opt
 static bool claim(void)
 {
     uint32_t down = ESI_NODE_DOWN;
-    if (atomic_compare_exchange_strong_explicit(&esi_node.state, &down, ESI_NODE_STOPPING, memory_order_seq_cst, memory_order_relaxed))
+    if (atomic_compare_exchange_strong_explicit(&esi_node.state, &down, ESI_NODE_STOPPING,
+                                                memory_order_seq_cst, memory_order_relaxed))
         return true;
-    fprintf(stderr, "engset: es_run() while a node runs already in this OS process; spawn into that one instead\n");
+    fprintf(stderr,
+            "engset: es_run() while a node runs already in this OS process; spawn into that one instead\n");
     return false;
 }
 
@@ -335,7 +342,8 @@ int es_run(void (*first)(void *), void *argument, const es_options *options)
     return claim() ? run_node(first, argument, options, esi_random_u64()) : MISUSED;
 }
 
-int es_run_simulated(uint64_t seed, void (*first)(void *), void *argument, const es_options *options, uint64_t *trace_hash)
+int es_run_simulated(uint64_t seed, void (*first)(void *), void *argument, const es_options *options,
+                     uint64_t *trace_hash)
 {
     if (!claim())
         return MISUSED;

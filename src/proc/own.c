@@ -34,11 +34,13 @@ es_err esi_own(struct esi_process *self, void *resource, void (*destructor)(void
     return ES_OK;
 }
 
-static struct esi_owned *find_owned(struct esi_process *self, const void *resource, void (*destructor)(void *))
+static struct esi_owned *find_owned(struct esi_process *self, const void *resource,
+                                    void (*destructor)(void *))
 {
     if (!self->extra)
         return NULL;
-    ESI_LIST_EACH (it, &self->extra->owned) {
+    ESI_LIST_EACH(it, &self->extra->owned)
+    {
         struct esi_owned *owned = ESI_CONTAINER_OF(it, struct esi_owned, in_owned);
         if (owned->resource == resource && (!destructor || owned->destructor == destructor))
             return owned;
@@ -95,7 +97,8 @@ es_err es_disown(void *resource)
     struct esi_process *self = esi_enter();
     if (!self)
         return ES_ENOPROC;
-    es_err error = esi_disown(self, resource, NULL) ? ES_OK : esi_fail(self, ES_ENOTFOUND, "disown: it is not owned");
+    es_err error =
+        esi_disown(self, resource, NULL) ? ES_OK : esi_fail(self, ES_ENOTFOUND, "disown: it is not owned");
     esi_leave();
     return error;
 }

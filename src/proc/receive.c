@@ -85,7 +85,8 @@ static struct esi_process *enter_receive(void)
 {
     struct esi_process *self = esi_enter();
     if (!self) {
-        fprintf(stderr, "engset: es_receive in a thread that is no process; start one with es_run() or es_spawn()\n");
+        fprintf(stderr,
+                "engset: es_receive in a thread that is no process; start one with es_run() or es_spawn()\n");
         abort();
     }
     return self;
@@ -167,7 +168,8 @@ static void heed_signals(struct esi_process *self)
 
 static inline bool must_heed(struct esi_process *self)
 {
-    return (atomic_load_explicit(&self->flags, memory_order_relaxed) & ESI_FLAG_SIGNALS) || self->is_doomed || self->suspend_count;
+    return (atomic_load_explicit(&self->flags, memory_order_relaxed) & ESI_FLAG_SIGNALS) || self->is_doomed ||
+           self->suspend_count;
 }
 
 /* Is there nothing but what is in the mailbox? */

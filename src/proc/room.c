@@ -31,7 +31,8 @@ struct asking_bond {
 
 static bool has_room(struct esi_process *p)
 {
-    return atomic_load_explicit(&p->queued, memory_order_seq_cst) < atomic_load_explicit(&p->message_limit, memory_order_relaxed);
+    return atomic_load_explicit(&p->queued, memory_order_seq_cst) <
+           atomic_load_explicit(&p->message_limit, memory_order_relaxed);
 }
 
 static void let_go(struct waiter_bond *waiter, es_atom answer)
@@ -169,11 +170,13 @@ bool esi_room_take(struct esi_process *p)
     do {
         if (queued >= atomic_load_explicit(&p->message_limit, memory_order_relaxed))
             return false;
-    } while (!atomic_compare_exchange_weak_explicit(&p->queued, &queued, queued + 1, memory_order_seq_cst, memory_order_relaxed));
+    } while (!atomic_compare_exchange_weak_explicit(&p->queued, &queued, queued + 1, memory_order_seq_cst,
+                                                    memory_order_relaxed));
     return true;
 }
 
-static es_err take_place_in_time(struct esi_process *self, struct esi_process *p, uint64_t to, int64_t timeout_ms)
+static es_err take_place_in_time(struct esi_process *self, struct esi_process *p, uint64_t to,
+                                 int64_t timeout_ms)
 {
     uint64_t deadline_ns = timeout_ms == ES_INFINITY ? ESI_NO_DEADLINE : esi_deadline_in_ms(timeout_ms);
     es_err error = ES_OK;

@@ -11,26 +11,33 @@
 #include "proc/table.h"
 #include "proc/worker.h"
 
-enum { CHUNK_BYTES = ESI_TABLE_CHUNK_BYTES, CHUNK_BLOCKS = ESI_TABLE_CHUNK_BLOCKS, CACHE_MAX = 128, BATCH = 64, INDEX_BITS = 28 };
+enum {
+    CHUNK_BYTES = ESI_TABLE_CHUNK_BYTES,
+    CHUNK_BLOCKS = ESI_TABLE_CHUNK_BLOCKS,
+    CACHE_MAX = 128,
+    BATCH = 64,
+    INDEX_BITS = 28
+};
 /* Address space is for the first node's limit, but at least this many; and blocks in schedulers' caches are in no process's way. */
 enum { ROOM_LEAST = 1 << 24, ROOM_SPARE = ESI_SCHEDULERS_MAX * CACHE_MAX + CHUNK_BLOCKS };
 #define INDEX_MASK ((UINT64_C(1) << INDEX_BITS) - 1)
 _Static_assert(CHUNK_BLOCKS <= 256, "a chunk's free blocks fit its bitmap");
 
 struct chunk {
-    uint64_t is_free[4];      /* a bit a block */
-    _Atomic(int32_t) free_count; /* written under the lock; esi_table_next() reads it without: a hint what to pass over */
-    int32_t next_partial;     /* 1 + the next chunk with free blocks; 0: none */
+    uint64_t is_free[4]; /* a bit a block */
+    _Atomic(int32_t)
+        free_count; /* written under the lock; esi_table_next() reads it without: a hint what to pass over */
+    int32_t next_partial; /* 1 + the next chunk with free blocks; 0: none */
     bool is_listed;
 };
 
 static struct {
-    pthread_mutex_t lock;     /* guards all but generations and limit */
-    uint64_t *generations;    /* by index; written under the lock or by the block's holder */
+    pthread_mutex_t lock;  /* guards all but generations and limit */
+    uint64_t *generations; /* by index; written under the lock or by the block's holder */
     struct chunk *chunks;
     int64_t limit;
     _Atomic(int64_t) chunks_used; /* written under the lock, read like free_count */
-    int32_t partial;          /* 1 + the first chunk with free blocks */
+    int32_t partial;              /* 1 + the first chunk with free blocks */
 } table = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 struct esi_table esi_table;
@@ -50,7 +57,8 @@ static void count(struct esi_scheduler *scheduler, int64_t change)
 static struct esi_process *block_at(uint64_t index)
 {
     uint64_t chunk = index / CHUNK_BLOCKS;
-    return (struct esi_process *)(void *)(esi_table.base + chunk * CHUNK_BYTES + index % CHUNK_BLOCKS * sizeof(struct esi_process));
+    return (struct esi_process *)(void *)(esi_table.base + chunk * CHUNK_BYTES +
+                                          index % CHUNK_BLOCKS * sizeof(struct esi_process));
 }
 
 static uint64_t index_of(const struct esi_process *p)
@@ -61,7 +69,8 @@ static uint64_t index_of(const struct esi_process *p)
 
 static void *reserve(size_t bytes)
 {
-    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *memory =
+        mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     return memory == MAP_FAILED ? NULL : memory;
 }
 
@@ -123,7 +132,8 @@ static struct esi_process *take_from(struct chunk *chunk)
         int bit = __builtin_ctzl(chunk->is_free[word]);
         chunk->is_free[word] &= chunk->is_free[word] - 1;
         chunk->free_count--;
-        return block_at((uint64_t)(chunk - table.chunks) * CHUNK_BLOCKS + (uint64_t)word * 64 + (uint64_t)bit);
+        return block_at((uint64_t)(chunk - table.chunks) * CHUNK_BLOCKS + (uint64_t)word * 64 +
+                        (uint64_t)bit);
     }
     return NULL;
 }
@@ -206,7 +216,8 @@ struct esi_process *esi_table_take(void)
     struct esi_worker *worker = esi_worker_here();
     struct esi_scheduler *scheduler = worker ? worker->scheduler : NULL;
     /* As long as fewer blocks were ever opened than may live, nobody needs to count. */
-    if (__builtin_expect(table.chunks_used * CHUNK_BLOCKS >= table.limit, 0) && esi_table_count() >= table.limit)
+    if (__builtin_expect(table.chunks_used * CHUNK_BLOCKS >= table.limit, 0) &&
+        esi_table_count() >= table.limit)
         return NULL;
     int taken;
     struct esi_process *p = scheduler ? take_cached(scheduler) : take_batch(1, &taken);

@@ -15,7 +15,8 @@ void esi_timer_init(struct esi_timer *timer, void (*fire)(struct esi_timer *))
 void esi_timer_start(struct esi_timer *timer, uint64_t deadline_ns)
 {
     struct esi_worker *worker = esi_worker_here();
-    struct esi_scheduler *scheduler = worker && worker->scheduler ? worker->scheduler : &esi_node.schedulers[0];
+    struct esi_scheduler *scheduler =
+        worker && worker->scheduler ? worker->scheduler : &esi_node.schedulers[0];
     pthread_spin_lock(&scheduler->wheel_lock);
     esi_wheel_insert(&scheduler->wheel, &timer->node, deadline_ns);
     /* relaxed: who cancels has learned of the timer by something that synchronises. */

@@ -6,9 +6,10 @@
 #include "base/wheel.h"
 
 struct esi_timer {
-    struct esi_timer_node node;             /* guarded by the lock of the wheel it is on */
-    void (*fire)(struct esi_timer *timer);  /* with that lock held: must be short, must not start or cancel timers */
-    _Atomic(uint32_t) wheel;                /* 1 + the number of the scheduler whose wheel it was put on; 0: none yet */
+    struct esi_timer_node node; /* guarded by the lock of the wheel it is on */
+    void (*fire)(
+        struct esi_timer *timer); /* with that lock held: must be short, must not start or cancel timers */
+    _Atomic(uint32_t) wheel;      /* 1 + the number of the scheduler whose wheel it was put on; 0: none yet */
 };
 
 /* Makes a timer that is not armed. */

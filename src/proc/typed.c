@@ -21,7 +21,8 @@ struct esi_message *esi_struct_to_message(const struct es_struct_descriptor *typ
 bool esi_struct_matches(const struct es_struct_descriptor *type, es_term term)
 {
     es_atom name;
-    return es_tuple_size(term) == type->field_count + 1 && esi_struct_atom(type, &name) == ES_OK && es_is(es_tuple_get(term, 0), name);
+    return es_tuple_size(term) == type->field_count + 1 && esi_struct_atom(type, &name) == ES_OK &&
+           es_is(es_tuple_get(term, 0), name);
 }
 
 void *esi_struct_from_message(struct esi_process *self, const struct es_struct_descriptor *type, es_term term)

@@ -11,6 +11,7 @@ struct esi_message *esi_struct_to_message(const struct es_struct_descriptor *typ
 bool esi_struct_matches(const struct es_struct_descriptor *type, es_term term);
 
 /* A new struct of `self`'s own, as by es_new(), from its tuple form; NULL: it is not one. */
-void *esi_struct_from_message(struct esi_process *self, const struct es_struct_descriptor *type, es_term term);
+void *esi_struct_from_message(struct esi_process *self, const struct es_struct_descriptor *type,
+                              es_term term);
 
 #endif

@@ -14,7 +14,8 @@ struct esi_fiber *esi_wait_begin(struct esi_process *self, uint64_t deadline_ns)
 void esi_wait_end(struct esi_process *self);
 
 /* As esi_wait(). */
-static inline __attribute__((always_inline)) void esi_wait_here(struct esi_process *self, uint64_t deadline_ns)
+static inline __attribute__((always_inline)) void esi_wait_here(struct esi_process *self,
+                                                                uint64_t deadline_ns)
 {
     struct esi_fiber *to = esi_wait_begin(self, deadline_ns);
     if (!to)

@@ -50,7 +50,10 @@ static void hibernates_with_state(void)
     numbers[0] = where == local;
     for (size_t i = 0; i < sizeof local; i++)
         numbers[1] += local[i] != (char)i;
-    es_receive { es_case(wake) strcat(story, "woken "); }
+    es_receive {
+        es_case(wake)
+            strcat(story, "woken ");
+    }
 }
 
 static void hibernate_first(void)
@@ -76,7 +79,10 @@ static void hibernates_with_messages(void)
     tell_end(&end);
     es_send(es_self(), wake);
     es_hibernate();
-    es_receive { es_case(wake) strcat(story, "woken"); }
+    es_receive {
+        es_case(wake)
+            strcat(story, "woken");
+    }
 }
 
 static void with_messages_first(void)
@@ -156,9 +162,15 @@ enum { MANY = 10000 };
 
 static void hibernates(void)
 {
-    es_receive { es_case(wake) atomic_fetch_add(&woken, 1); }
+    es_receive {
+        es_case(wake)
+            atomic_fetch_add(&woken, 1);
+    }
     es_hibernate();
-    es_receive { es_case(wake) atomic_fetch_add(&woken, 1); }
+    es_receive {
+        es_case(wake)
+            atomic_fetch_add(&woken, 1);
+    }
 }
 
 static void many_first(void)
@@ -184,7 +196,8 @@ static void many_first(void)
 CASE(memory_falls_while_processes_hibernate, MANY, "PRC-17")
 {
     run(many_first);
-    int64_t waiting = (numbers[1] - numbers[0]) * 1024 / MANY, hibernated = (numbers[2] - numbers[0]) * 1024 / MANY;
+    int64_t waiting = (numbers[1] - numbers[0]) * 1024 / MANY,
+            hibernated = (numbers[2] - numbers[0]) * 1024 / MANY;
     print_message("a process that waits: %ld bytes, hibernated: %ld\n", (long)waiting, (long)hibernated);
 #if !ESI_ASAN && !ESI_TSAN
     assert_true(hibernated < waiting / 2);

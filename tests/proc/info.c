@@ -231,7 +231,8 @@ CASE(a_child_inherits_the_group_leader_and_keeps_it_when_the_parents_changes, 1,
 static void sets_an_unknown_priority(void)
 {
     tell_end(&end);
-    number = es_set_priority(ES_PRIORITY_LOW) == ES_PRIORITY_NORMAL && es_set_priority(ES_PRIORITY_MAX) == ES_PRIORITY_LOW;
+    number = es_set_priority(ES_PRIORITY_LOW) == ES_PRIORITY_NORMAL &&
+             es_set_priority(ES_PRIORITY_MAX) == ES_PRIORITY_LOW;
     es_set_priority((es_priority)17);
 }
 

@@ -27,7 +27,8 @@ static void counts_messages(void)
 {
     for (;;)
         es_receive {
-            es_case(ES_ANY) atomic_fetch_add(&got, 1);
+            es_case(ES_ANY)
+                atomic_fetch_add(&got, 1);
         }
 }
 
