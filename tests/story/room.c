@@ -64,7 +64,7 @@ static void send_numbers(es_pid to, int count)
         es_send(to, ES_TUPLE(n, i));
 }
 
-STORY(the_newest_is_dropped_and_counted, "SIG-07")
+STORY(the_newest_is_dropped_and_counted, "")
 {
     es_pid p = limited(tells_what_is_there, ES_LIMIT_DROP_NEWEST);
     send_numbers(p, 5);
@@ -74,7 +74,7 @@ STORY(the_newest_is_dropped_and_counted, "SIG-07")
     EXPECT(told() == 123);
 }
 
-STORY(the_oldest_is_dropped_and_counted_but_never_a_signal, "SIG-07")
+STORY(the_oldest_is_dropped_and_counted_but_never_a_signal, "")
 {
     es_pid p = limited(tells_what_is_there, ES_LIMIT_DROP_OLDEST);
     es_send_exit(p, filler); /* waits as a message before all others */
@@ -94,7 +94,7 @@ static void keeps_an_exit_message(es_term argument)
     es_send(parent, done);
 }
 
-STORY(what_came_as_a_signal_stays_when_the_oldest_go, "SIG-07")
+STORY(what_came_as_a_signal_stays_when_the_oldest_go, "")
 {
     es_pid p = limited(keeps_an_exit_message, ES_LIMIT_DROP_OLDEST);
     es_send_exit(p, filler);
@@ -110,7 +110,7 @@ static void never_looks(es_term argument)
     waits();
 }
 
-STORY(the_receiver_is_ended_by_one_too_many, "SIG-07")
+STORY(the_receiver_is_ended_by_one_too_many, "")
 {
     es_pid p = limited(never_looks, ES_LIMIT_KILL);
     es_ref ref = es_monitor(p);
@@ -130,7 +130,7 @@ static void fills_itself(es_term argument)
     es_send(parent, done);
 }
 
-STORY(messages_to_oneself_pass_every_limit, "SIG-07")
+STORY(messages_to_oneself_pass_every_limit, "")
 {
     limited(fills_itself, ES_LIMIT_KILL);
     EXPECT(got(done));
@@ -155,7 +155,7 @@ static void takes_all(es_term argument)
         }
 }
 
-STORY(a_waiting_sender_loses_nothing_and_keeps_its_order, "SIG-09")
+STORY(a_waiting_sender_loses_nothing_and_keeps_its_order, "")
 {
     int64_t expected;
     es_pid p = limited(takes_all, ES_LIMIT_KILL);
@@ -201,7 +201,7 @@ static void sends_with_patience(es_term argument)
     }
 }
 
-STORY(many_senders_wait_at_once_and_none_is_forgotten, "SIG-09")
+STORY(many_senders_wait_at_once_and_none_is_forgotten, "")
 {
     es_pid p = limited(counts_senders, ES_LIMIT_DROP_NEWEST);
     for (int64_t i = 0; i < SENDERS; i++)
@@ -209,7 +209,7 @@ STORY(many_senders_wait_at_once_and_none_is_forgotten, "SIG-09")
     EXPECT(got(done));
 }
 
-STORY(waiting_for_room_has_an_end, "SIG-05")
+STORY(waiting_for_room_has_an_end, "")
 {
     es_pid p = limited(never_looks, ES_LIMIT_DROP_NEWEST);
     send_numbers(p, LIMIT);
@@ -240,7 +240,7 @@ static void wait_until_it_asks(es_pid pid, es_pid to)
         es_sleep(1);
 }
 
-STORY(who_waits_for_room_is_told_of_the_receivers_end, "SIG-07")
+STORY(who_waits_for_room_is_told_of_the_receivers_end, "")
 {
     int64_t error;
     es_pid p = limited(never_looks, ES_LIMIT_DROP_NEWEST);
@@ -252,7 +252,7 @@ STORY(who_waits_for_room_is_told_of_the_receivers_end, "SIG-07")
     EXPECT(error == ES_ECLOSED);
 }
 
-STORY(who_waits_for_room_can_be_ended, "SIG-06")
+STORY(who_waits_for_room_can_be_ended, "")
 {
     es_pid p = limited(never_looks, ES_LIMIT_DROP_NEWEST);
     send_numbers(p, LIMIT);
@@ -281,7 +281,7 @@ static void takes_when_told(es_term argument)
     }
 }
 
-STORY(the_turn_of_a_sender_that_ended_goes_to_the_next, "SIG-06")
+STORY(the_turn_of_a_sender_that_ended_goes_to_the_next, "")
 {
     int64_t error;
     es_pid p = limited(takes_when_told, ES_LIMIT_DROP_NEWEST);
@@ -305,7 +305,7 @@ STORY(the_turn_of_a_sender_that_ended_goes_to_the_next, "SIG-06")
 }
 
 /* Suspended between being let go and using it, then ended: the case above in its worst order. */
-STORY(a_turn_that_is_never_used_goes_to_the_next, "SIG-06")
+STORY(a_turn_that_is_never_used_goes_to_the_next, "")
 {
     int64_t error = 1;
     es_pid p = limited(takes_when_told, ES_LIMIT_DROP_NEWEST);
@@ -346,7 +346,7 @@ static void sends_on_in_a_circle(es_term argument)
     waits();
 }
 
-STORY(a_wait_that_would_close_a_circle_is_refused, "SIG-06")
+STORY(a_wait_that_would_close_a_circle_is_refused, "")
 {
     enum { MEMBERS = 4 };
     es_pid member[MEMBERS];
@@ -377,7 +377,7 @@ static void *asks_from_a_thread(void *argument)
     return NULL;
 }
 
-CASE(waiting_for_room_is_for_processes, 1, "SIG-07")
+CASE(waiting_for_room_is_for_processes, 1, "")
 {
     es_err error = ES_OK;
     asks_from_a_thread(&error);

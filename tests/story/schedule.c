@@ -265,7 +265,7 @@ STORY_WITH(who_blocks_in_the_c_library_keeps_nobody_from_running, 1, "PRC-22", p
 
 enum { BLOCKED = 100 };
 
-STORY_WITH(a_hundred_blocked_ones_take_a_bounded_number_of_threads, 1, "PRC-23", play_on_two)
+STORY_WITH(a_hundred_blocked_ones_take_a_bounded_number_of_threads, 1, "", play_on_two)
 {
     es_ref ref[BLOCKED];
     es_node_info before, during, after;

@@ -210,7 +210,7 @@ static void fault(long count)
     }
 }
 
-STORY_WITH(faults_leave_nothing_behind, rounds(100000), "CRH-01", play_storm)
+STORY_WITH(faults_leave_nothing_behind, rounds(100000), "", play_storm)
 {
     es_node_info before, after;
     es_node_info_get(&before);
@@ -267,7 +267,7 @@ static void kill_many(long count)
     }
 }
 
-STORY_WITH(kills_leave_nothing_behind, rounds(100000), "PRC-26 PRC-27", play_storm)
+STORY_WITH(kills_leave_nothing_behind, rounds(100000), "", play_storm)
 {
     es_node_info before, after;
     es_node_info_get(&before);
@@ -294,7 +294,7 @@ static void wakes_up_a_few_times(es_term argument)
     es_send(parent, done);
 }
 
-STORY_WITH(a_hundred_blocked_ones_do_not_delay_ten_thousand_others, 1, "PRC-23", play_storm)
+STORY_WITH(a_hundred_blocked_ones_do_not_delay_ten_thousand_others, 1, "", play_storm)
 {
     es_pid blocked[BLOCKED];
     es_ref ref[BLOCKED];
