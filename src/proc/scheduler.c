@@ -172,7 +172,7 @@ static void look_around(struct esi_scheduler *s)
     atomic_store_explicit(&s->ticked, 0, memory_order_relaxed);
     fire_timers_now(s);
     if (atomic_load_explicit(&esi_node.polled, memory_order_relaxed))
-        esi_poll_now();
+        esi_poll_now(s);
 }
 
 static bool somebody_urgent_waits(struct esi_scheduler *s)
@@ -305,7 +305,8 @@ void esi_rouse_one(void)
     if (!atomic_load_explicit(&esi_node.idle_count, memory_order_seq_cst))
         return;
     for (int i = 0; i < esi_node.scheduler_count; i++)
-        if (atomic_load_explicit(&esi_node.schedulers[i].is_idle, memory_order_relaxed)) {
+        /* seq_cst: behind the look at idle_count in the one order, as whoever announced himself is in it. */
+        if (atomic_load_explicit(&esi_node.schedulers[i].is_idle, memory_order_seq_cst)) {
             esi_scheduler_rouse(&esi_node.schedulers[i]);
             return;
         }
@@ -320,9 +321,15 @@ static int poll_until(uint64_t deadline_ns)
     return count;
 }
 
-void esi_poll_now(void)
+/* One at a time: a look beside somebody who sleeps in the poller would take away what is to wake him, the interrupt too; and he is told
+ * of all that happens anyway. */
+void esi_poll_now(struct esi_scheduler *s)
 {
+    uint32_t nobody = 0;
+    if (!atomic_compare_exchange_strong_explicit(&esi_node.polling, &nobody, (uint32_t)s->index + 1, memory_order_seq_cst, memory_order_relaxed))
+        return;
     poll_until(0);
+    atomic_store_explicit(&esi_node.polling, 0, memory_order_seq_cst);
 }
 
 /* Nothing to run and the world is simulated: time goes on to the next timer. */
@@ -348,6 +355,7 @@ static bool something_came(struct esi_worker *w)
     if (atomic_load_explicit(&w->scheduler->runq.length, memory_order_seq_cst))
         return true;
     return atomic_load_explicit(&w->pinned_count, memory_order_seq_cst) > 0 || w->scheduler->next ||
+           atomic_load_explicit(&esi_node.wanted, memory_order_seq_cst) ||
            atomic_load_explicit(&esi_node.state, memory_order_seq_cst) == ESI_NODE_STOPPED;
 }
 

@@ -33,7 +33,7 @@ void esi_rouse_one(void);
 /* Sleeps until roused, until there are events, or until the wheel's next timer. The holder. */
 void esi_scheduler_sleep(struct esi_worker *worker);
 
-/* Looks at the poller without waiting, wakes whom it tells of. Any worker. */
-void esi_poll_now(void);
+/* Looks at the poller without waiting, wakes whom it tells of; nothing if somebody is there already. The holder. */
+void esi_poll_now(struct esi_scheduler *scheduler);
 
 #endif
