@@ -5,8 +5,9 @@
  *   worker, entering the runtime:   in_runtime = 1; light barrier; lost?
  *   watchdog, under s->handover:    lost = 1; heavy barrier; in_runtime?
  *
- * One of them sees the other. If the watchdog sees in_runtime it takes `lost` back, else the scheduler is its to give. A worker that sees
- * `lost` waits for the lock, that is for the decision, and looks again. */
+ * One of them sees the other. If the watchdog sees in_runtime it puts `lost` back as it was, else the scheduler is its to give. A worker that
+ * sees `lost` takes the lock, that is waits for the decision, and looks and clears under it: an attempt that is under way just then
+ * says nothing. What the watchdog looked at before it caught the worker outside may have changed: it looks again after. */
 #include "proc/node.h"
 
 #include <signal.h>
@@ -92,6 +93,9 @@ static void want_a_scheduler(void)
 
 void esi_worker_lend_to_wanting(struct esi_worker *w)
 {
+    /* Two that want one at once would else hand it to and fro for ever: who got it runs one of its own first. */
+    if (w->slice == w->lent_at_slice && wants_a_scheduler(w))
+        return;
     pthread_mutex_lock(&esi_node.lock);
     atomic_store_explicit(&esi_node.wanted, 0, memory_order_seq_cst);
     ESI_LIST_EACH(it, &esi_node.spares)
@@ -140,6 +144,7 @@ void esi_worker_wait_among_spares(struct esi_worker *w)
     pthread_mutex_lock(&esi_node.lock);
     hold(w, w->lent);
     w->lent = NULL;
+    w->lent_at_slice = w->slice;
     pthread_mutex_unlock(&esi_node.lock);
 }
 
@@ -163,36 +168,59 @@ static struct esi_worker *take_spare(struct esi_scheduler *scheduler)
 
 /* ---------------------------------------------------------------- handing over */
 
-void esi_lost_wait(struct esi_worker *w)
+enum esi_lost esi_lost_settle(struct esi_worker *w)
 {
     pthread_mutex_lock(&w->handover);
+    enum esi_lost lost = atomic_load_explicit(&w->lost, memory_order_relaxed);
+    if (lost == ESI_LOST_SCHEDULER)
+        atomic_store_explicit(&w->lost, ESI_LOST_NOT, memory_order_relaxed);
     pthread_mutex_unlock(&w->handover);
+    return lost;
 }
 
 /* The user code of `w` does not enter the runtime while the caller looks: true, and `lost` stays set to `what`. Under w->handover. */
 static bool catch_outside(struct esi_worker *w, uint32_t what)
 {
+    uint32_t before = atomic_load_explicit(&w->lost, memory_order_relaxed);
     atomic_store_explicit(&w->lost, what, memory_order_relaxed);
     esi_asymmetric_heavy();
     /* acquire: pairs with the release of esi_leave(). */
     if (!atomic_load_explicit(&w->in_runtime, memory_order_acquire))
         return true;
-    atomic_store_explicit(&w->lost, ESI_LOST_NOT, memory_order_release);
+    /* As it was: a worker without a scheduler that is interrupted just now must still hear of it when it enters. */
+    atomic_store_explicit(&w->lost, before, memory_order_release);
     return false;
+}
+
+/* No spare is to be had: `w`, which is caught outside, keeps its scheduler and computes on. What its thread alone would run goes to where
+ * others can steal it. */
+static void open_to_others(struct esi_scheduler *scheduler)
+{
+    struct esi_process *next = scheduler->next;
+    scheduler->next = NULL;
+    if (next)
+        esi_runq_push(scheduler, next);
+    esi_scheduler_fire_timers(scheduler, esi_clock_now_ns());
 }
 
 bool esi_worker_hand_over(struct esi_worker *w)
 {
     bool done = false;
+    struct esi_scheduler *scheduler = NULL;
     pthread_mutex_lock(&w->handover);
-    struct esi_scheduler *scheduler = atomic_load_explicit(&w->holds, memory_order_relaxed);
-    if (scheduler && atomic_load_explicit(&w->lost, memory_order_relaxed) == ESI_LOST_NOT && catch_outside(w, ESI_LOST_SCHEDULER)) {
+    if (atomic_load_explicit(&w->holds, memory_order_relaxed) && atomic_load_explicit(&w->lost, memory_order_relaxed) == ESI_LOST_NOT &&
+        catch_outside(w, ESI_LOST_SCHEDULER)) {
         pthread_mutex_lock(&esi_node.lock);
-        if (take_spare(scheduler)) {
+        /* Only now: before it was caught it may have lent one away and got another. */
+        scheduler = atomic_load_explicit(&w->holds, memory_order_relaxed);
+        if (scheduler && take_spare(scheduler)) {
             hold(w, NULL); /* it waits for `handover` before it looks */
             done = true;
         } else {
-            atomic_store_explicit(&scheduler->holder, w, memory_order_release);
+            if (scheduler) {
+                atomic_store_explicit(&scheduler->holder, w, memory_order_release);
+                open_to_others(scheduler);
+            }
             atomic_store_explicit(&w->lost, ESI_LOST_NOT, memory_order_release);
         }
         pthread_mutex_unlock(&esi_node.lock);
@@ -211,23 +239,68 @@ bool esi_worker_hand_over(struct esi_worker *w)
 /* What others would see of its end happens now, on the watchdog's thread; the process's code, wherever it is, cannot be in the runtime. */
 static void end_for_others(struct esi_process *p)
 {
-    esi_signals_take(p, INT32_MAX);
+    while (!p->is_ending && !p->is_doomed && !esi_signals_take(p, ESI_BUDGET)) {
+    }
     esi_process_doom(p, es_from_atom(es_am_killed));
     atomic_store_explicit(&p->state, ES_STATE_STRANDED, memory_order_relaxed);
     esi_end_for_others(p);
 }
 
-bool esi_worker_strand(struct esi_worker *w)
+/* Is there still something that ends `p`, whose worker is caught outside the runtime? If not, whoever looks next starts afresh. */
+static bool must_end(struct esi_process *p)
+{
+    if (p->is_doomed || p->is_ending)
+        return true;
+    /* seq_cst: as in the handler of the kill signal: the flag goes before the look, and a signal pushed after that sets it again. */
+    atomic_fetch_and_explicit(&p->flags, ~(uint32_t)ESI_FLAG_EXIT_SENT, memory_order_seq_cst);
+    return esi_signals_must_end(p);
+}
+
+/* `p` was pinned to a thread that never comes back: nobody may run its code any more. */
+static void orphan(struct esi_process *p)
+{
+    p->pinned_to = NULL;
+    p->pin_count = 0;
+    esi_process_doom(p, es_from_atom(es_am_killed));
+    esi_make_runnable(p, false);
+}
+
+static void orphan_pinned(struct esi_worker *w)
+{
+    for (;;) {
+        pthread_spin_lock(&w->pinned_lock);
+        w->never_comes_back = true; /* from here on esi_make_runnable_pinned() does as we do */
+        struct esi_list *node = esi_list_pop_front(&w->pinned);
+        if (node)
+            atomic_fetch_sub_explicit(&w->pinned_count, 1, memory_order_relaxed);
+        pthread_spin_unlock(&w->pinned_lock);
+        if (!node)
+            return;
+        orphan(ESI_CONTAINER_OF(node, struct esi_process, in_queue));
+    }
+}
+
+bool esi_worker_strand(struct esi_worker *w, uint32_t slice)
 {
     bool done = false;
     pthread_mutex_lock(&w->handover);
-    struct esi_process *p = atomic_load_explicit(&w->current, memory_order_relaxed);
-    if (p && !atomic_load_explicit(&w->holds, memory_order_relaxed) && catch_outside(w, ESI_LOST_STRANDED)) {
-        w->never_comes_back = true;
-        atomic_fetch_add_explicit(&esi_node.stranded_count, 1, memory_order_relaxed);
-        atomic_fetch_sub_explicit(&esi_node.worker_count, 1, memory_order_relaxed);
-        end_for_others(p);
-        done = true;
+    if (!atomic_load_explicit(&w->holds, memory_order_relaxed) && catch_outside(w, ESI_LOST_STRANDED)) {
+        /* Only now: before it was caught it may have come back, and run somebody else since. */
+        struct esi_process *p = atomic_load_explicit(&w->current, memory_order_relaxed);
+        if (p && !atomic_load_explicit(&w->holds, memory_order_relaxed) &&
+            atomic_load_explicit(&w->slice, memory_order_relaxed) == slice && must_end(p)) {
+            atomic_fetch_add_explicit(&esi_node.stranded_count, 1, memory_order_relaxed);
+            atomic_fetch_sub_explicit(&esi_node.worker_count, 1, memory_order_relaxed);
+            orphan_pinned(w);
+            bool was_first = p->parent == 0 && esi_node_is_first(p);
+            end_for_others(p);
+            esi_node_process_gone(was_first, 1);
+            done = true;
+        } else {
+            /* Without a scheduler it must hear of it when it enters. */
+            bool has_one = atomic_load_explicit(&w->holds, memory_order_relaxed) != NULL;
+            atomic_store_explicit(&w->lost, has_one ? ESI_LOST_NOT : ESI_LOST_SCHEDULER, memory_order_release);
+        }
     }
     pthread_mutex_unlock(&w->handover);
     return done;
@@ -252,6 +325,11 @@ void esi_make_runnable_pinned(struct esi_process *p)
 {
     struct esi_worker *w = p->pinned_to;
     pthread_spin_lock(&w->pinned_lock);
+    if (w->never_comes_back) {
+        pthread_spin_unlock(&w->pinned_lock);
+        orphan(p);
+        return;
+    }
     esi_list_push_back(&w->pinned, &p->in_queue);
     atomic_fetch_add_explicit(&w->pinned_count, 1, memory_order_seq_cst);
     pthread_spin_unlock(&w->pinned_lock);

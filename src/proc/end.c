@@ -77,15 +77,9 @@ static void free_memory(struct esi_process *self, bool may_yield)
     }
 }
 
-/* What waited and was not looked at. */
-static void free_messages(struct esi_process *self, bool may_yield)
+/* What was taken from the inbox and not looked at. Nobody has seen it but us. */
+static void answer_rest(struct esi_process *self, bool may_yield)
 {
-    for (struct esi_list *node; (node = esi_list_pop_front(&self->mailbox.messages));) {
-        esi_message_free(ESI_CONTAINER_OF(node, struct esi_message, in_list));
-        if (may_yield)
-            esi_charge(self, 1);
-    }
-    esi_mailbox_fini(&self->mailbox);
     struct esi_message **chains[] = {&self->taken, &self->turned, &self->turning};
     for (int i = 0; i < 3; i++)
         while (*chains[i]) {
@@ -95,6 +89,18 @@ static void free_messages(struct esi_process *self, bool may_yield)
             if (may_yield)
                 esi_charge(self, 1);
         }
+}
+
+/* What waited. */
+static void free_messages(struct esi_process *self, bool may_yield)
+{
+    for (struct esi_list *node; (node = esi_list_pop_front(&self->mailbox.messages));) {
+        esi_message_free(ESI_CONTAINER_OF(node, struct esi_message, in_list));
+        if (may_yield)
+            esi_charge(self, 1);
+    }
+    esi_mailbox_fini(&self->mailbox);
+    answer_rest(self, may_yield);
 }
 
 static void tell_bonds(struct esi_process *self, bool may_yield)
@@ -153,6 +159,7 @@ void esi_end_for_others(struct esi_process *p)
 {
     p->is_ending = true;
     end_for_others(p, false);
+    answer_rest(p, false);
 }
 
 void esi_end_main(void *argument)
@@ -160,6 +167,7 @@ void esi_end_main(void *argument)
     struct esi_process *self = argument;
     esi_arrived(esi_worker_self());
     self->is_ending = true;
+    self->call = NULL; /* it lay on the stack that was left: an answer that a destructor's receive finds is late */
     atomic_store_explicit(&self->state, ES_STATE_EXITING, memory_order_relaxed);
     esi_owned_run(self);
     free_memory(self, true);

@@ -29,14 +29,11 @@ __attribute__((noinline)) int *es_errno(void)
 /* The watchdog took this thread's scheduler away, or is about to, or the process counts as ended. */
 static __attribute__((noinline)) struct esi_process *enter_lost(struct esi_worker *w, struct esi_process *self)
 {
-    esi_lost_wait(w);
-    uint32_t lost = atomic_load_explicit(&w->lost, memory_order_acquire);
+    enum esi_lost lost = esi_lost_settle(w);
     if (lost == ESI_LOST_STRANDED)
         esi_worker_stay_stranded(w);
-    if (lost == ESI_LOST_SCHEDULER) {
-        atomic_store_explicit(&w->lost, ESI_LOST_NOT, memory_order_relaxed);
+    if (lost == ESI_LOST_SCHEDULER)
         esi_switch_out(self, ESI_REQUEST_YIELD); /* goes on in a thread that holds a scheduler */
-    }
     return self;
 }
 

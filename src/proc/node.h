@@ -32,8 +32,9 @@ void esi_worker_wait_among_spares(struct esi_worker *worker);
 /* Gives the scheduler of `worker` to a spare that has pinned processes to run, if there is one. The worker. */
 void esi_worker_lend_to_wanting(struct esi_worker *worker);
 
-/* The watchdog may be looking at the scheduler of `worker` just now: waits until it has decided. The worker. */
-void esi_lost_wait(struct esi_worker *worker);
+/* The watchdog may be about to take away the scheduler of `worker`, or to strand it: waits until it has decided, and gives what. The loss
+ * of a scheduler is thereby taken note of. The worker, in the runtime. */
+enum esi_lost esi_lost_settle(struct esi_worker *worker);
 
 /* Never comes back: the process on this thread counts as ended, and so does the thread. The worker. */
 ES_NORETURN void esi_worker_stay_stranded(struct esi_worker *worker);
@@ -42,8 +43,9 @@ ES_NORETURN void esi_worker_stay_stranded(struct esi_worker *worker);
  * The watchdog. */
 bool esi_worker_hand_over(struct esi_worker *worker);
 
-/* Declares the process that `worker` runs ended, although its code goes on; true if it could be done. The watchdog. */
-bool esi_worker_strand(struct esi_worker *worker);
+/* Declares the process that `worker` runs in its slice number `slice` ended, although its code goes on; true if it could be done: it is outside
+ * the runtime, and something is there that must end it. The watchdog. */
+bool esi_worker_strand(struct esi_worker *worker, uint32_t slice);
 
 /* Gives the holder's free control blocks back. */
 void esi_table_flush_own(struct esi_worker *worker);

@@ -116,7 +116,7 @@ static void strand(struct esi_worker *w, struct esi_process *p, uint64_t ran_ns)
     esi_text_init(&place, bytes, sizeof bytes);
     struct esi_long_run run;
     describe(w, p, ran_ns, &run, label, &place);
-    if (esi_worker_strand(w))
+    if (esi_worker_strand(w, w->seen_slice))
         esi_report_stranded(&run);
 }
 

@@ -92,6 +92,13 @@ static inline bool is_of_default_size(struct esi_process *p)
     return !p->extra || !p->extra->stack_size_bytes;
 }
 
+/* A process may end on another stack than it asked for: es_on_big_stack(). Classes are powers of two; little is taken off at the top. */
+static inline bool is_default_stack(const struct esi_stack *stack)
+{
+    size_t bytes = (size_t)(stack->high - stack->low);
+    return bytes > ESI_STACK_DEFAULT / 2 && bytes <= ESI_STACK_DEFAULT;
+}
+
 static struct esi_stack *open_stack(struct esi_worker *w, struct esi_process *p)
 {
     struct esi_stack *stack = w->scheduler->hot_stack;
@@ -107,7 +114,7 @@ static void give_stack_back(struct esi_worker *w, struct esi_process *p)
 {
     struct esi_stack *stack = p->fiber.stack;
     p->fiber.stack = NULL;
-    if (KEEPS_HOT_STACK && w->scheduler && !w->scheduler->hot_stack && is_of_default_size(p))
+    if (KEEPS_HOT_STACK && w->scheduler && !w->scheduler->hot_stack && is_default_stack(stack))
         w->scheduler->hot_stack = stack;
     else
         esi_stack_close(w->scheduler ? &w->scheduler->stacks : NULL, &stack);
@@ -127,11 +134,22 @@ bool esi_has_stack(struct esi_worker *w, struct esi_process *p, void (*entry)(vo
     return true;
 }
 
+/* A process that ends handles no signals, but a destructor of it may wait: with the flag it would never sleep. What is in the inbox keeps it
+ * awake without. */
+static void forget_signals(struct esi_process *p)
+{
+    /* relaxed: a flag that comes just now, or goes with one that comes, only makes it look once more, or not. */
+    if ((atomic_load_explicit(&p->flags, memory_order_relaxed) & ESI_FLAG_SIGNALS) && !esi_inbox_has_any(&p->inbox))
+        atomic_fetch_and_explicit(&p->flags, ~(uint32_t)ESI_FLAG_SIGNALS, memory_order_relaxed);
+}
+
 /* Its function, or its handler, or its end: what it stands before. False: it cannot run now. */
 static bool make_ready(struct esi_worker *w, struct esi_process *p)
 {
-    if (p->is_ending)
+    if (p->is_ending) {
+        forget_signals(p);
         return true;
+    }
     /* Suspended: what comes meanwhile goes to the mailbox, since it can sleep with an empty inbox only. */
     if (p->taken || p->suspend_count || (atomic_load_explicit(&p->flags, memory_order_relaxed) & ESI_FLAG_SIGNALS))
         esi_signals_take(p, ESI_BUDGET);
@@ -210,7 +228,7 @@ static void serve(struct esi_worker *w, struct esi_process *p)
 /* It stands before its function and cannot run: suspended, nothing to react to, or no memory for a stack. */
 static void cannot_run(struct esi_worker *w, struct esi_process *p)
 {
-    if (p->suspend_count || p->react) {
+    if (!p->is_doomed && (p->suspend_count || (p->react && !p->mailbox.count))) {
         go_to_sleep(w, p);
         return;
     }
@@ -268,9 +286,8 @@ static void landed(struct esi_worker *w)
 {
     struct esi_process *p = atomic_load_explicit(&w->current, memory_order_relaxed);
     esi_fiber_after_longjmp(&w->fiber);
-    esi_lost_wait(w);
     /* It counts as ended already: nothing of it is ours. */
-    if (atomic_load_explicit(&w->lost, memory_order_acquire) == ESI_LOST_STRANDED)
+    if (esi_lost_settle(w) == ESI_LOST_STRANDED)
         esi_worker_stay_stranded(w);
     esi_fault_landed(w, p);
     p->is_deferring = false;
@@ -278,7 +295,6 @@ static void landed(struct esi_worker *w)
         esi_fiber_restart(&p->fiber, esi_end_main, p);
         p->request = ESI_REQUEST_YIELD;
     }
-    atomic_store_explicit(&w->lost, ESI_LOST_NOT, memory_order_relaxed);
     atomic_store_explicit(&w->current, NULL, memory_order_relaxed);
     esi_make_runnable(p, w->scheduler != NULL);
 }

@@ -71,7 +71,8 @@ struct esi_worker {
     _Atomic(uint32_t) want_place;                /* the watchdog asks the handler for the place only */
     pthread_mutex_t handover;                    /* held while the watchdog decides about `lost`; the node's lock is taken under it */
     struct esi_scheduler *lent;                  /* what a spare is to hold from now on; guarded by the node's lock */
-    bool never_comes_back;
+    uint32_t lent_at_slice;                      /* its own note: `slice` when it was lent its scheduler */
+    bool never_comes_back;                       /* it is stranded; written by the watchdog, under pinned_lock */
     struct esi_fault *fault;                     /* what the handler leaves for the report; see containment */
     sigjmp_buf jump;                             /* to its loop, from a fault or a kill */
     bool jump_is_set;
@@ -131,7 +132,7 @@ struct esi_node {
     _Atomic(uint64_t) coarse_ns;                 /* the clock, when somebody last looked: at most some ms old while anything runs */
     _Atomic(uint32_t) wanted;                    /* workers without a scheduler may have pinned processes to run */
     _Atomic(int32_t) polled;                     /* descriptors that somebody waits for */
-    _Atomic(uint32_t) polling;                   /* a worker sleeps in the poller: 1 + its scheduler */
+    _Atomic(uint32_t) polling;                   /* a worker is in the poller, asleep or for a look: 1 + its scheduler */
     _Atomic(uint32_t) state;                     /* enum esi_node_state */
     _Atomic(int64_t) crashes, contained, handovers, forced_kills, spawned;
     int exit_status;
