@@ -1,4 +1,6 @@
 /* platform/thread.c - see thread.h. */
+#include <string.h>
+#include <fcntl.h>
 #include "platform/thread.h"
 
 #include <errno.h>
@@ -161,4 +163,21 @@ bool esi_thread_restore_priority(pid_t tid, const struct esi_thread_priority *be
     bool policy_is_back = set_policy(tid, before->policy);
     errno = error_before;
     return nice_is_back && policy_is_back;
+}
+
+/* "TID (name) S ...": the letter behind the last ')'. */
+bool esi_thread_is_blocked(pid_t tid)
+{
+    char path[64], line[128];
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", (int)tid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    ssize_t length = read(fd, line, sizeof line - 1);
+    close(fd);
+    if (length <= 0)
+        return false;
+    line[length] = 0;
+    const char *end = strrchr(line, ')');
+    return end && (end[2] == 'S' || end[2] == 'D');
 }

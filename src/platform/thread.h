@@ -42,6 +42,9 @@ ES_CHECKED es_err esi_thread_altstack_install(struct esi_altstack *altstack);
 /* Undoes install, in the same thread and not on that stack. */
 void esi_thread_altstack_remove(struct esi_altstack *altstack);
 
+/* Does the thread `tid` of this OS process sleep in the kernel just now? By /proc, some microseconds. False also when nobody can tell. */
+bool esi_thread_is_blocked(pid_t tid);
+
 /* How a thread was scheduled before it was lowered. */
 struct esi_thread_priority {
     int policy, nice;

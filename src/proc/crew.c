@@ -38,20 +38,50 @@ static int free_slot(void)
     return -1;
 }
 
-es_err esi_worker_open(struct esi_scheduler *scheduler, struct esi_worker **out)
+/* A spare whose thread went home, with its thread's end waited for; NULL: none. Only who opens workers looks for one. */
+static struct esi_worker *retired_worker(void)
 {
+    for (int i = 0; i < ESI_WORKERS_MAX; i++) {
+        struct esi_worker *worker = esi_node.workers[i];
+        if (worker && worker->is_retired) {
+            esi_thread_join(&worker->thread);
+            return worker;
+        }
+    }
+    return NULL;
+}
+
+/* Memory for a worker in a slot of its own, cleared; a retired one's is used again, for a process may still point at it. */
+static struct esi_worker *worker_memory(void)
+{
+    struct esi_worker *worker = retired_worker();
+    if (worker) {
+        struct esi_fault *fault = worker->fault;
+        int index = worker->index;
+        memset(worker, 0, sizeof *worker);
+        memset(fault, 0, sizeof *fault);
+        worker->fault = fault;
+        worker->index = index;
+        return worker;
+    }
     int index = free_slot();
-    if (index < 0)
-        return ES_ELIMIT;
-    struct esi_worker *worker = esi_alloc_zeroed(1, sizeof *worker);
-    struct esi_fault *fault = esi_alloc_zeroed(1, sizeof *fault);
-    if (!worker || !fault) {
+    worker = index < 0 ? NULL : esi_alloc_zeroed(1, sizeof *worker);
+    struct esi_fault *fault = worker ? esi_alloc_zeroed(1, sizeof *fault) : NULL;
+    if (!fault) {
         esi_free(worker);
-        esi_free(fault);
-        return ES_ENOMEM;
+        return NULL;
     }
     worker->index = index;
     worker->fault = fault;
+    return worker;
+}
+
+es_err esi_worker_open(struct esi_scheduler *scheduler, struct esi_worker **out)
+{
+    struct esi_worker *worker = worker_memory();
+    if (!worker)
+        return ES_ELIMIT;
+    int index = worker->index;
     hold(worker, scheduler);
     atomic_store_explicit(&worker->in_runtime, 1, memory_order_relaxed);
     esi_park_init(&worker->park);
@@ -68,8 +98,8 @@ es_err esi_worker_open(struct esi_scheduler *scheduler, struct esi_worker **out)
     es_err error = esi_thread_open(esi_worker_main, worker, "engset", &unblocked, &worker->thread);
     if (error != ES_OK) {
         atomic_store_explicit(&esi_node.workers[index], NULL, memory_order_release);
+        esi_free(worker->fault);
         esi_free(worker);
-        esi_free(fault);
         return error;
     }
     atomic_fetch_add_explicit(&esi_node.worker_count, 1, memory_order_relaxed);
@@ -129,6 +159,27 @@ static void restore_priority(struct esi_worker *w)
     pthread_mutex_unlock(&w->handover);
 }
 
+enum { SPARES_KEPT = 2 };
+#define SPARE_LINGERS_NS UINT64_C(1000000000)
+
+/* Nobody needed it for a while, and there are others: its thread goes home. */
+static bool retire(struct esi_worker *w)
+{
+    bool done = false;
+    pthread_mutex_lock(&esi_node.lock);
+    pthread_spin_lock(&w->pinned_lock);
+    if (esi_list_is_linked(&w->in_spares) && !wants_a_scheduler(w) && !atomic_load_explicit(&w->pin_holders, memory_order_seq_cst) &&
+        atomic_load_explicit(&esi_node.spare_count, memory_order_relaxed) > SPARES_KEPT) {
+        esi_list_remove(&w->in_spares);
+        atomic_fetch_sub_explicit(&esi_node.spare_count, 1, memory_order_relaxed);
+        atomic_fetch_sub_explicit(&esi_node.worker_count, 1, memory_order_relaxed);
+        w->is_retired = done = true;
+    }
+    pthread_spin_unlock(&w->pinned_lock);
+    pthread_mutex_unlock(&esi_node.lock);
+    return done;
+}
+
 void esi_worker_wait_among_spares(struct esi_worker *w)
 {
     pthread_mutex_lock(&esi_node.lock);
@@ -140,7 +191,8 @@ void esi_worker_wait_among_spares(struct esi_worker *w)
     restore_priority(w);
     if (wants_a_scheduler(w))
         want_a_scheduler();
-    esi_park_wait(&w->park, ESI_NO_DEADLINE);
+    if (!esi_park_wait(&w->park, esi_clock_now_ns() + SPARE_LINGERS_NS) && retire(w))
+        return;
     pthread_mutex_lock(&esi_node.lock);
     hold(w, w->lent);
     w->lent = NULL;
@@ -325,6 +377,12 @@ void esi_make_runnable_pinned(struct esi_process *p)
 {
     struct esi_worker *w = p->pinned_to;
     pthread_spin_lock(&w->pinned_lock);
+    if (w->is_retired) { /* no es_pin() tied it, or the thread would have stayed: any other will do */
+        pthread_spin_unlock(&w->pinned_lock);
+        p->pinned_to = NULL;
+        esi_make_runnable(p, false);
+        return;
+    }
     if (w->never_comes_back) {
         pthread_spin_unlock(&w->pinned_lock);
         orphan(p);
@@ -341,13 +399,21 @@ void esi_make_runnable_pinned(struct esi_process *p)
         want_a_scheduler();
 }
 
+void esi_pin_end(struct esi_process *self)
+{
+    atomic_fetch_sub_explicit(&self->pinned_to->pin_holders, 1, memory_order_seq_cst);
+    self->pinned_to = NULL;
+}
+
 void es_pin(void)
 {
     struct esi_process *self = esi_enter();
     if (!self)
         return;
-    if (self->pin_count++ == 0)
+    if (self->pin_count++ == 0) {
         self->pinned_to = esi_worker_self();
+        atomic_fetch_add_explicit(&self->pinned_to->pin_holders, 1, memory_order_seq_cst);
+    }
     esi_leave();
 }
 
@@ -357,6 +423,6 @@ void es_unpin(void)
     if (!self)
         return;
     if (self->pin_count && --self->pin_count == 0)
-        self->pinned_to = NULL;
+        esi_pin_end(self);
     esi_leave();
 }

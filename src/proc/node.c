@@ -252,10 +252,11 @@ static void stop_workers(void)
     for (int i = 0; i < ESI_WORKERS_MAX; i++) {
         if (!joined[i])
             continue;
+        if (!esi_node.workers[i]->is_retired)
+            atomic_fetch_sub_explicit(&esi_node.worker_count, 1, memory_order_relaxed);
         esi_free(esi_node.workers[i]->fault);
         esi_free(esi_node.workers[i]);
         esi_node.workers[i] = NULL;
-        atomic_fetch_sub_explicit(&esi_node.worker_count, 1, memory_order_relaxed);
     }
 }
 

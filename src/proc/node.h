@@ -32,6 +32,9 @@ void esi_worker_wait_among_spares(struct esi_worker *worker);
 /* Gives the scheduler of `worker` to a spare that has pinned processes to run, if there is one. The worker. */
 void esi_worker_lend_to_wanting(struct esi_worker *worker);
 
+/* `self` is tied to its thread by es_pin() no longer. */
+void esi_pin_end(struct esi_process *self);
+
 /* The watchdog may be about to take away the scheduler of `worker`, or to strand it: waits until it has decided, and gives what. The loss
  * of a scheduler is thereby taken note of. The worker, in the runtime. */
 enum esi_lost esi_lost_settle(struct esi_worker *worker);

@@ -3,7 +3,8 @@
  * A thread of its own that ticks every 2 ms while some worker runs user code, and sleeps while none does. What it does about a worker
  * whose process has not come back:
  *
- *   10 ms          its scheduler goes to a spare (crew.c); a second later a report names it, its place, and how long
+ *   blocked in the kernel at two looks in a row, or 10 ms:
+ *                  its scheduler goes to a spare (crew.c); a second later a report names it, its place, and how long
  *   a signal that may end it has waited 10 ms:
  *                  the thread gets the kill signal, in bursts, each tick, until its handler finds it in code that can be left (fault.c)
  *   1 s after that its process counts as ended: stranded (crew.c) */
@@ -24,7 +25,9 @@
 #include "proc/report.h"
 #include "proc/scheduler.h"
 
-enum { TICK_NS = 2000000, HANDOVER_NS = 10000000, KILL_AFTER_NS = 10000000, STRAND_AFTER_NS = 1000000000, QUIET_TICKS = 8, KILL_BURST = 3 };
+/* After a look that found somebody blocked the next comes soon: where one blocks, others follow, each on the scheduler that the one
+ * before had. */
+enum { TICK_NS = 2000000, SOON_NS = 200000, HANDOVER_NS = 10000000, KILL_AFTER_NS = 10000000, STRAND_AFTER_NS = 1000000000, QUIET_TICKS = 8, KILL_BURST = 3 };
 #define REPORT_AFTER_NS UINT64_C(1000000000)
 #define PLACE_WAIT_NS   UINT64_C(100000000) /* a thread may wait that long for its turn to answer */
 
@@ -34,6 +37,7 @@ static struct {
     _Atomic(uint32_t) is_asleep;
     _Atomic(uint32_t) is_stopping;
     bool is_started;
+    bool saw_blocked; /* in this look */
     struct esi_random random;
 } dog;
 
@@ -79,7 +83,7 @@ static void describe(struct esi_worker *w, struct esi_process *p, uint64_t ran_n
     struct esi_stack_span span = {0};
     if (stack)
         span = (struct esi_stack_span){(uintptr_t)stack->low, (uintptr_t)stack->high};
-    bool is_blocked = esi_place_of(w->tid, span, place);
+    bool is_blocked = esi_place_of(w->tid, span, p->function, place);
     *run = (struct esi_long_run){
         .id = p->id,
         .name = atomic_load_explicit(&p->name, memory_order_relaxed),
@@ -137,6 +141,15 @@ static void look_at_kill(struct esi_worker *w, struct esi_process *p, uint64_t n
         send_kill(w);
 }
 
+/* Its process has not come back since the last look, at least: does it sleep in the kernel now? */
+static bool is_blocked(struct esi_worker *w)
+{
+    if (atomic_load_explicit(&w->in_runtime, memory_order_relaxed) || !esi_thread_is_blocked(w->tid))
+        return false;
+    dog.saw_blocked = true;
+    return true;
+}
+
 /* Gives whether it runs user code. */
 static bool look_at(struct esi_worker *w, uint64_t now)
 {
@@ -146,7 +159,7 @@ static bool look_at(struct esi_worker *w, uint64_t now)
     struct esi_process *p = atomic_load_explicit(&w->current, memory_order_relaxed);
     if (!p)
         return false;
-    if (ran_ns >= HANDOVER_NS && atomic_load_explicit(&w->holds, memory_order_relaxed))
+    if (ran_ns && atomic_load_explicit(&w->holds, memory_order_relaxed) && (ran_ns >= HANDOVER_NS || is_blocked(w)))
         esi_worker_hand_over(w);
     if (ran_ns >= TICK_NS)
         look_at_kill(w, p, now, ran_ns);
@@ -176,6 +189,7 @@ static bool spread_work(void)
 static bool look_at_all(void)
 {
     uint64_t now = esi_clock_now_ns();
+    dog.saw_blocked = false;
     atomic_store_explicit(&esi_node.coarse_ns, now, memory_order_relaxed);
     bool is_busy = spread_work();
     for (int i = 0; i < ESI_WORKERS_MAX; i++) {
@@ -202,7 +216,7 @@ static void watchdog_main(void *argument)
         else
             quiet++;
         if (quiet < QUIET_TICKS) {
-            esi_park_wait(&dog.park, esi_clock_now_ns() + TICK_NS);
+            esi_park_wait(&dog.park, esi_clock_now_ns() + (dog.saw_blocked ? SOON_NS : TICK_NS));
             continue;
         }
         /* seq_cst: asleep is announced before the look at who is awake; a worker wakes up first and then looks whether we sleep. */

@@ -302,7 +302,7 @@ static void landed(struct esi_worker *w)
 static void loop(struct esi_worker *w)
 {
     int looks = 0;
-    while (atomic_load_explicit(&esi_node.state, memory_order_acquire) != ESI_NODE_STOPPED) {
+    while (atomic_load_explicit(&esi_node.state, memory_order_acquire) != ESI_NODE_STOPPED && !w->is_retired) {
         if (w->scheduler && __builtin_expect(atomic_load_explicit(&esi_node.wanted, memory_order_relaxed) != 0, 0))
             esi_worker_lend_to_wanting(w);
         if (!w->scheduler) {

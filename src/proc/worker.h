@@ -72,6 +72,8 @@ struct esi_worker {
     pthread_mutex_t handover;                    /* held while the watchdog decides about `lost`; the node's lock is taken under it */
     struct esi_scheduler *lent;                  /* what a spare is to hold from now on; guarded by the node's lock */
     uint32_t lent_at_slice;                      /* its own note: `slice` when it was lent its scheduler */
+    bool is_retired;                             /* its thread has ended, or is about to; guarded by pinned_lock */
+    _Atomic(int32_t) pin_holders;                /* living processes that es_pin() ties to it */
     bool never_comes_back;                       /* it is stranded; written by the watchdog, under pinned_lock */
     struct esi_fault *fault;                     /* what the handler leaves for the report; see containment */
     sigjmp_buf jump;                             /* to its loop, from a fault or a kill */
