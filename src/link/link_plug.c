@@ -27,6 +27,7 @@ __attribute__((constructor(150))) static void plug_in(void)
     esi_plug.register_name = esi_name_give;
     esi_plug.spawn_link = esi_link_spawn;
     esi_plug.spawn_monitor = esi_monitor_spawn;
+    esi_plug.watcher = esi_monitor_watcher;
     esi_plug.alias_admits = esi_alias_admits;
     esi_plug.send_exit = esi_send_exit;
     esi_plug.ending = forget;

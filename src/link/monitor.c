@@ -135,6 +135,11 @@ static void watched_ended(struct esi_process *self, struct esi_bond *bond, es_te
 static const struct esi_bond_kind watched_bond = {
     .name = "monitored_by", .order = ESI_BOND_MONITORED_BY, .ended = watched_ended};
 
+uint64_t esi_monitor_watcher(const struct esi_bond *bond)
+{
+    return ((const struct monitor *)(const void *)bond)->ref.pid;
+}
+
 static void monitor_arrives(struct esi_process *self, struct esi_message *signal)
 {
     struct monitor *monitor = monitor_in(signal);

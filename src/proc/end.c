@@ -15,6 +15,7 @@
 #include "base/probe.h"
 #include "proc/node.h"
 #include "proc/report.h"
+#include "proc/trail.h"
 #include "proc/worker.h"
 #include "term/copy.h"
 
@@ -42,6 +43,8 @@ ES_NORETURN void esi_end_now(struct esi_process *self)
 
 ES_NORETURN void esi_end_with(struct esi_process *self, es_term reason)
 {
+    if (!self->is_doomed && !self->is_faulted && esi_report_wants_exit(reason))
+        esi_trail_note(self);
     esi_process_doom(self, reason);
     esi_end_now(self);
 }
@@ -49,6 +52,7 @@ ES_NORETURN void esi_end_with(struct esi_process *self, es_term reason)
 ES_NORETURN void esi_badarg(struct esi_process *self, const char *function)
 {
     self->is_faulted = true;
+    esi_trail_note(self);
     es_atom name = es_am_undefined;
     if (es_atom_make(function, strlen(function), &name) != ES_OK)
         name = es_am_undefined;
@@ -132,7 +136,7 @@ static void end_for_others(struct esi_process *self, bool may_yield)
 {
     close_inbox(self);
     esi_probe(EXIT, self->id, self->reason.w, 0);
-    if (self->is_faulted)
+    if (self->is_faulted || (self->extra && self->extra->trail))
         esi_report_crash(self, self->reason);
     /* seq_cst: after the close; pairs with who sets KNOWN and then looks whether the inbox is closed. */
     if (atomic_load_explicit(&self->flags, memory_order_seq_cst) & ESI_FLAG_KNOWN)
@@ -149,6 +153,7 @@ static void release_rest(struct esi_process *self)
     if (self->extra) {
         if (self->extra->hibernated)
             esi_message_free(self->extra->hibernated);
+        esi_trail_free(self);
         if (self->extra->detail)
             esi_block_free(self->extra->detail, ESI_DETAIL_BYTES);
         esi_block_free(self->extra, sizeof *self->extra);

@@ -23,6 +23,7 @@
 #include "proc/leaf.h"
 #include "proc/report.h"
 #include "proc/symbol.h"
+#include "proc/trail.h"
 
 static const int fault_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT};
 enum { FAULT_SIGNALS = sizeof fault_signals / sizeof *fault_signals };
@@ -357,11 +358,12 @@ static es_atom atom_of(enum esi_fault_kind kind)
 }
 
 /* Which place names the fault: where it was, or after a jump to nowhere who jumped. */
-static uintptr_t place_of(const struct esi_fault *fault)
+static uintptr_t place_of(const struct esi_fault *fault, const struct esi_process *p)
 {
+    uintptr_t pc = fault->pc;
     if (fault->frame_count > 1 && esi_module_kind_of(fault->pc) == ESI_MODULE_NONE)
-        return fault->frames[1] - 1;
-    return fault->pc;
+        pc = fault->frames[1] - 1;
+    return esi_place_for_people(pc, p->function);
 }
 
 /* Handles what the handler found, until the signal that must end it has. */
@@ -390,8 +392,9 @@ void esi_fault_landed(struct esi_worker *w, struct esi_process *p)
     struct esi_text where;
     struct esi_symbol symbol;
     esi_text_init(&where, bytes, sizeof bytes);
-    esi_symbol_find(place_of(fault), false, &symbol);
-    esi_symbol_text(&symbol, place_of(fault), &where);
+    uintptr_t place = place_of(fault, p);
+    esi_symbol_find(place, false, &symbol);
+    esi_symbol_text(&symbol, place, &where);
     es_term reason =
         es_lend(ES_TUPLE(es_am_signal, atom_of(fault->kind), es_bytes(where.bytes, where.length)));
     esi_process_doom(p, reason);

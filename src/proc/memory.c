@@ -10,6 +10,7 @@
 #include <string.h>
 #include "base/alloc.h"
 #include "proc/send.h"
+#include "proc/trail.h"
 #include "term/copy.h"
 #include "term/parse.h"
 #include "term/struct.h"
@@ -52,10 +53,12 @@ static ES_NORETURN void outside(const char *function)
 void esi_memory_check(struct esi_process *self)
 {
     size_t limit = self->extra ? self->extra->memory_limit_bytes : 0;
-    if (limit && self->memory_bytes > (int64_t)limit) {
-        self->is_faulted = true;
-        esi_process_doom(self, es_from_atom(es_am_killed));
-    }
+    if (!limit || self->memory_bytes <= (int64_t)limit || self->is_doomed || self->is_ending)
+        return;
+    self->is_faulted = true;
+    self->extra->over_limit_bytes = self->memory_bytes;
+    esi_trail_note(self);
+    esi_process_doom(self, es_from_atom(es_am_killed));
 }
 
 void esi_memory_hang(struct esi_process *self, struct esi_message *block)
@@ -75,8 +78,9 @@ void esi_memory_unhang(struct esi_process *self, struct esi_message *block)
 
 /* ---- getting ---- */
 
-/* A zeroed block of `size` bytes for es_free() or es_give(). Leaves the runtime. */
-static void *new_block(struct esi_process *self, size_t size, const struct es_struct_descriptor *type)
+/* A zeroed block of `size` bytes for es_free() or es_give(). Leaves the runtime. Inline, so that the public function stands on the stack:
+ * reports find the user's place behind it. */
+static inline __attribute__((always_inline)) void *new_block(struct esi_process *self, size_t size, const struct es_struct_descriptor *type)
 {
     struct esi_message *block = size < BLOCK_MAX ? esi_message_new(size) : NULL;
     if (!block)
@@ -207,6 +211,7 @@ es_err es_parse_term(const char *text, es_term *out)
 static ES_NORETURN void misuse(struct esi_process *self, es_atom what, const void *address)
 {
     self->is_faulted = true;
+    esi_trail_note(self);
     esi_end_with(self, es_lend(ES_TUPLE(what, (int64_t)(intptr_t)address)));
 }
 

@@ -7,6 +7,7 @@
 #include "proc/module.h"
 #include "proc/place.h"
 #include "proc/symbol.h"
+#include "proc/trail.h"
 
 static const struct {
     long number;
@@ -69,7 +70,7 @@ const char *esi_system_call_name(long number)
     return NULL;
 }
 
-/* The innermost return address into marked code that lies on the stack. A word that only looks like one is behind a real one or stale: it
+/* The innermost call in marked code whose return address lies on the stack. A word that only looks like one is behind a real one or stale: it
  * is a hint for people. Read while the thread is blocked; it may wake meanwhile, which makes the hint old. */
 static __attribute__((no_sanitize("address", "thread"))) uintptr_t find_caller(struct esi_stack_span stack,
                                                                                uintptr_t sp)
@@ -77,8 +78,8 @@ static __attribute__((no_sanitize("address", "thread"))) uintptr_t find_caller(s
     uintptr_t word;
     for (uintptr_t at = sp & ~(uintptr_t)7; at < sp + 4096 && esi_stack_read(stack, at, &word);
          at += sizeof word) {
-        if (esi_module_kind_of(word) == ESI_MODULE_MARKED)
-            return word;
+        if (esi_module_kind_of(word) == ESI_MODULE_MARKED || esi_place_is_below_all(word - 1))
+            return word - 1;
     }
     return 0;
 }
@@ -100,7 +101,7 @@ static bool read_state(pid_t tid, char *bytes, size_t size)
     return got > 0;
 }
 
-bool esi_place_of(pid_t tid, struct esi_stack_span stack, struct esi_text *out)
+bool esi_place_of(pid_t tid, struct esi_stack_span stack, void (*function)(void), struct esi_text *out)
 {
     char bytes[256], *rest;
     if (!read_state(tid, bytes, sizeof bytes) || (bytes[0] != '-' && (bytes[0] < '0' || bytes[0] > '9')))
@@ -124,8 +125,9 @@ bool esi_place_of(pid_t tid, struct esi_stack_span stack, struct esi_text *out)
     if (caller) {
         struct esi_symbol symbol;
         esi_text_str(out, ", called at ");
-        esi_symbol_find(caller - 1, true, &symbol);
-        esi_symbol_text(&symbol, caller - 1, out);
+        caller = esi_place_for_people(caller, function);
+        esi_symbol_find(caller, true, &symbol);
+        esi_symbol_text(&symbol, caller, out);
         if (symbol.line > 0) {
             esi_text_str(out, " (");
             esi_text_printable(out, symbol.file, strlen(symbol.file));

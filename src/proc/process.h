@@ -106,6 +106,8 @@ struct esi_process_extra {
     size_t memory_limit_bytes;
     size_t stack_size_bytes;
     struct esi_message *hibernated;  /* the used part of its stack, copied out; put back at the same address */
+    struct esi_trail *trail;         /* where it made the error by which it ends, or NULL: it made none */
+    int64_t over_limit_bytes;        /* what it had when that was too much; 0: it never was */
     char *detail;                    /* es_last_detail(): a block of ESI_DETAIL_BYTES, or NULL */
     es_err last_error;
 };
@@ -256,6 +258,8 @@ struct esi_plug {
     void (*descriptor_ready)(void *tag, uint32_t ready);
     /* `fd` is about to be closed: who waits for it is told, and it is not watched any more. In the runtime; any process. */
     void (*descriptor_closing)(int fd);
+    /* Whose monitor a bond of the order MONITORED_BY is; 0: nobody's of this node. On behalf of who has the bond. */
+    uint64_t (*watcher)(const struct esi_bond *bond);
     /* esi_send_exit(), for the node's stop. */
     es_err (*send_exit)(es_pid to, es_term reason);
     /* `self` ends and has ESI_FLAG_KNOWN; its inbox is closed, its bonds are not told yet. */

@@ -14,6 +14,7 @@
 #include "proc/report.h"
 #include "proc/label.h"
 #include "proc/symbol.h"
+#include "proc/trail.h"
 #include "term/print.h"
 
 enum { FIELDS_MAX = 14, ARENA_BYTES = 3072, HEADING_BYTES = 640, OUT_BYTES = 8192, PER_SECOND = 20 };
@@ -35,7 +36,7 @@ struct report {
 };
 
 /* Settings: single words, relaxed; a report under way follows the old or the new. */
-static _Atomic bool is_configured, is_off, is_json;
+static _Atomic bool is_configured, is_off, is_json, tells_exits;
 static _Atomic(esi_report_sink *) the_sink;
 static struct esi_log_limit limit;
 
@@ -49,6 +50,7 @@ void esi_report_configure(void)
 {
     const char *reports = getenv("ES_REPORTS"), *format = getenv("ES_LOG");
     atomic_store_explicit(&is_off, reports && strcmp(reports, "0") == 0, memory_order_relaxed);
+    atomic_store_explicit(&tells_exits, reports && strcmp(reports, "all") == 0, memory_order_relaxed);
     atomic_store_explicit(&is_json, format && strcmp(format, "json") == 0, memory_order_relaxed);
     atomic_store_explicit(&limit.window, 0, memory_order_relaxed);
     atomic_store_explicit(&is_configured, true, memory_order_release);
@@ -149,13 +151,21 @@ static bool is_of_the_runtime(uintptr_t pc)
     return strncmp(symbol.function, "esi_", 4) == 0 || esi_module_kind_of(pc) == ESI_MODULE_RUNTIME;
 }
 
+/* Is this the frame below all, called straight from libc? Then the process's function left by a jump. */
+static bool has_left_its_function(const uintptr_t *frames, int i)
+{
+    return i == 1 && esi_module_kind_of(frames[0]) == ESI_MODULE_LIBC;
+}
+
 /* A return address lies behind the call that it belongs to. A recursion's callers are all the same: one is enough. */
-static void add_frames(struct report *r, const uintptr_t *frames, int count)
+static void add_frames(struct report *r, const struct esi_process *p, const uintptr_t *frames, int count)
 {
     int shown = 0;
     for (int i = 0; i < count && shown < FRAMES_SHOWN; i++) {
         uintptr_t pc = i == 0 ? frames[i] : frames[i] - 1;
         bool is_repeated = i > 1 && frames[i] == frames[i - 1];
+        if (shown == 0 || has_left_its_function(frames, i))
+            pc = esi_place_for_people(pc, p->function);
         if (is_repeated || (i > 0 && is_of_the_runtime(pc)))
             continue;
         append_place(field(r), pc);
@@ -198,34 +208,59 @@ static int count_bonds(struct esi_process *p, uint64_t order)
     return count;
 }
 
+static void append_count(struct esi_text *text, int count, const char *what)
+{
+    if (count == 0)
+        return;
+    if (text->length > 0)
+        esi_text_str(text, ", ");
+    esi_text_i64(text, count);
+    esi_text_str(text, what);
+    if (count > 1)
+        esi_text_char(text, 's');
+}
+
+/* The name and pid of one that is told. */
+static void append_told(struct esi_text *text, uint64_t id)
+{
+    struct esi_process *other = esi_process_slot(id);
+    uint64_t name =
+        other && esi_process_is(other, id) ? atomic_load_explicit(&other->name, memory_order_relaxed) : 0;
+    if (name) {
+        append_atom(text, name);
+        esi_text_char(text, ' ');
+    }
+    append_pid(text, id);
+}
+
+/* Those at the other ends of the bonds of one kind, as far as there is room for them among `shown`. Gives how many are shown now. */
+static int append_bonds(struct esi_text *text, struct esi_process *p, uint64_t order, int shown)
+{
+    struct esi_key key = {order - 1, UINT64_MAX};
+    for (struct esi_map_node *node;
+         shown < TOLD_SHOWN && (node = esi_map_next_after(&p->bonds, key)) && node->key.a == order;
+         key = node->key) {
+        uint64_t id = node->key.b;
+        if (order == ESI_BOND_MONITORED_BY)
+            id = esi_plug.watcher ? esi_plug.watcher(ESI_CONTAINER_OF(node, struct esi_bond, node)) : 0;
+        if (id == 0)
+            continue;
+        esi_text_str(text, shown++ == 0 ? ": " : ", ");
+        append_told(text, id);
+    }
+    return shown;
+}
+
 /* "2 links, 1 monitor: kv_sup <0.5.0>, <0.7.0>" */
 static void add_told(struct report *r, struct esi_process *p)
 {
     int links = count_bonds(p, ESI_BOND_LINK), monitors = count_bonds(p, ESI_BOND_MONITORED_BY);
-    if (links + monitors == 0)
-        return;
     struct esi_text *text = field(r);
-    esi_text_i64(text, links);
-    esi_text_str(text, links == 1 ? " link, " : " links, ");
-    esi_text_i64(text, monitors);
-    esi_text_str(text, monitors == 1 ? " monitor" : " monitors");
-    struct esi_key key = {ESI_BOND_LINK - 1, UINT64_MAX};
-    for (int i = 0; i < TOLD_SHOWN && i < links; i++) {
-        struct esi_map_node *node = esi_map_next_after(&p->bonds, key);
-        if (!node || node->key.a != ESI_BOND_LINK)
-            break;
-        key = node->key;
-        struct esi_process *other = esi_process_slot(key.b);
-        uint64_t name = other && esi_process_is(other, key.b)
-                            ? atomic_load_explicit(&other->name, memory_order_relaxed)
-                            : 0;
-        esi_text_str(text, i == 0 ? ": " : ", ");
-        if (name) {
-            append_atom(text, name);
-            esi_text_char(text, ' ');
-        }
-        append_pid(text, key.b);
-    }
+    append_count(text, links, " link");
+    append_count(text, monitors, " monitor");
+    if (links + monitors == 0)
+        esi_text_str(text, "nobody");
+    append_bonds(text, p, ESI_BOND_MONITORED_BY, append_bonds(text, p, ESI_BOND_LINK, 0));
     finish(r, "told");
 }
 
@@ -398,7 +433,7 @@ void esi_report_fault(struct esi_process *p, const struct esi_fault *fault, es_t
     }
     if (fault->text[0])
         say(&r, "assertion", fault->text);
-    add_frames(&r, fault->frames, fault->frame_count);
+    add_frames(&r, p, fault->frames, fault->frame_count);
     if (fault->kind == ESI_FAULT_SEGV || fault->kind == ESI_FAULT_BUS) {
         struct esi_text *text = field(&r);
         esi_text_str(text, "address 0x");
@@ -440,19 +475,47 @@ static const char *hint_for(es_term reason)
     return NULL;
 }
 
+bool esi_report_wants_exit(es_term reason)
+{
+    if (!atomic_load_explicit(&is_configured, memory_order_acquire))
+        esi_report_configure();
+    return atomic_load_explicit(&tells_exits, memory_order_relaxed) && !is_passed_over(reason);
+}
+
+/* Had it too much memory, and is that why it ends? */
+static bool was_over_its_limit(struct esi_process *p, es_term reason)
+{
+    return p->extra && p->extra->over_limit_bytes && es_is(reason, es_am_killed);
+}
+
+static void add_limit(struct report *r, struct esi_process *p)
+{
+    struct esi_text *text = field(r);
+    esi_text_i64(text, p->extra->over_limit_bytes);
+    esi_text_str(text, " bytes, its limit is ");
+    esi_text_u64(text, p->extra->memory_limit_bytes);
+    finish(r, "memory");
+}
+
 void esi_report_crash(struct esi_process *p, es_term reason)
 {
     struct report r;
-    if (is_passed_over(reason) || !admits())
+    uintptr_t frames[ESI_FAULT_FRAMES];
+    bool is_over = was_over_its_limit(p, reason);
+    if ((is_passed_over(reason) && !is_over) || !admits())
         return;
     start(&r, "error", "E0101", p->id);
     append_process(&r.heading, p);
-    esi_text_str(&r.heading, " crashed: ");
+    esi_text_str(&r.heading, p->is_faulted ? " crashed: " : " exited: ");
     esi_print_short(&r.heading, reason);
+    add_frames(&r, p, frames, esi_trail_of_user(p, frames));
+    if (is_over)
+        add_limit(&r, p);
     add_messages(&r, p);
     add_told(&r, p);
-    if (hint_for(reason))
-        say(&r, "hint", hint_for(reason));
+    const char *hint = p->is_faulted ? hint_for(is_over ? es_from_atom(es_am_memory_limit) : reason) : NULL;
+    if (hint)
+        say(&r, "hint", hint);
     publish(&r);
 }
 

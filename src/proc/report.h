@@ -1,7 +1,8 @@
 /* proc/report.h - what a crash looks like to who reads stderr.
  *
  * One report a crash, at most 15 lines, written at once; with ES_LOG=json one object on one line with the same fields. At most
- * 20 a second, then a line that says how many were left out. ES_REPORTS=0 switches them off. */
+ * 20 a second, then a line that says how many were left out. ES_REPORTS=0 switches them off; ES_REPORTS=all also tells of processes
+ * that end by themselves with a reason that is no error of theirs. */
 #ifndef PROC_REPORT_H
 #define PROC_REPORT_H
 
@@ -10,10 +11,14 @@
 /* E0101, or E0203 for a stack that was too small: `p` was left because of `*fault` and will end with `reason`. In the runtime, on behalf of `p`. */
 void esi_report_fault(struct esi_process *p, const struct esi_fault *fault, es_term reason);
 
-/* E0101: `p` ends with `reason`, an error that the runtime found ({badarg, F}, {double_free, …}). Reasons that are no errors (normal,
- * shutdown, {shutdown, _}, killed) are passed over, as are faults, which have been reported. Not for a reason that came by
- * a signal from somebody else. Called by `p` itself, or on its behalf, before its links and monitors are told. */
+/* E0101: `p` ends with `reason`: "crashed" by an error that the runtime found ({badarg, F}, {double_free, …}), or "exited" by es_exit(), a
+ * failed call. Where it was is what `p` noted (trail.h). Reasons that are no errors (normal, shutdown, {shutdown, _}, killed but
+ * for too much memory) are passed over, as are faults, which have been reported. Not for a reason that came by a signal from
+ * somebody else. Called by `p` itself, or on its behalf, before its links and monitors are told. */
 void esi_report_crash(struct esi_process *p, es_term reason);
+
+/* Is it to be told that a process exits by itself with `reason`: ES_REPORTS=all, and a reason that is not passed over? */
+bool esi_report_wants_exit(es_term reason);
 
 /* What the watchdog knows of a process that ran long without a call of the runtime. */
 struct esi_long_run {

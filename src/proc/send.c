@@ -3,6 +3,7 @@
 #include "proc/node.h"
 #include "proc/process.h"
 #include "proc/send.h"
+#include "proc/trail.h"
 #include "term/copy.h"
 
 /* Ended by its own mailbox: the policy `kill`. */
@@ -10,6 +11,7 @@ static void limit_arrive(struct esi_process *self, struct esi_message *signal)
 {
     esi_message_free(signal);
     self->is_faulted = true;
+    esi_trail_note(self);
     esi_process_doom(self, es_from_atom(es_am_message_limit));
 }
 

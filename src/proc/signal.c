@@ -3,6 +3,7 @@
 
 #include <limits.h>
 #include "base/probe.h"
+#include "proc/memory.h"
 #include "proc/process.h"
 #include "proc/worker.h"
 
@@ -96,7 +97,7 @@ void esi_deliver(struct esi_process *self, struct esi_message *message)
     esi_mailbox_append(&self->mailbox, message);
     if (__builtin_expect(self->extra && self->extra->memory_limit_bytes &&
                              self->memory_bytes > (int64_t)self->extra->memory_limit_bytes, 0))
-        esi_process_doom(self, es_from_atom(es_am_killed));
+        esi_memory_check(self);
 }
 
 /* The oldest of those that count: signals that became messages, and messages to oneself, are not dropped. NULL: none. */

@@ -19,7 +19,8 @@ enum { FILES_MAX = 64, SECTIONS_MAX = 4096, SECTION_BYTES_MAX = 64 << 20, LINES_
 
 struct entry {
     uint64_t address;
-    uint32_t size, name;
+    uint32_t size;
+    uint32_t name : 31, is_global : 1;
 };
 
 /* What is kept of one module; also when nothing was found, so that it is not tried again. */
@@ -164,11 +165,14 @@ static void keep_functions(struct file *file, const ElfW(Sym) * symbols, size_t 
     for (size_t i = 0; file->entries && i < count; i++) {
         unsigned type = symbols[i].st_info & 0xf;
         if ((type != STT_FUNC && type != STT_GNU_IFUNC) || symbols[i].st_shndx == SHN_UNDEF ||
-            symbols[i].st_name >= file->names_size)
+            symbols[i].st_name >= file->names_size || symbols[i].st_name > INT32_MAX)
             continue;
         uint64_t size = symbols[i].st_size;
-        file->entries[file->count++] = (struct entry){
-            symbols[i].st_value, size > UINT32_MAX ? UINT32_MAX : (uint32_t)size, symbols[i].st_name};
+        bool is_global = symbols[i].st_info >> 4 != STB_LOCAL &&
+                         ELF64_ST_VISIBILITY(symbols[i].st_other) == STV_DEFAULT;
+        file->entries[file->count++] =
+            (struct entry){symbols[i].st_value, size > UINT32_MAX ? UINT32_MAX : (uint32_t)size,
+                           symbols[i].st_name & INT32_MAX, is_global};
     }
     if (file->count)
         qsort(file->entries, file->count, sizeof *file->entries, compare_entries);
@@ -230,6 +234,7 @@ static void find_function(const struct file *file, uint64_t address, struct esi_
     memcpy(out->function, name, length);
     out->function[length] = '\0';
     out->offset = address - entry->address;
+    out->is_global = entry->is_global;
 }
 
 /* ---- lines ---- */

@@ -12,6 +12,7 @@
 struct esi_symbol {
     char function[96]; /* "" when unknown */
     uint64_t offset;   /* from the function's start, or from the module's base when the function is unknown */
+    bool is_global;    /* the function can be named outside its module */
     char module[48];   /* "" when `pc` is in no module */
     char file[128];    /* "" when unknown */
     int line;          /* 0 when unknown */

@@ -76,7 +76,7 @@ static void test_reports_can_be_switched_off(void **state)
 static void test_what_is_no_error_is_passed_over(void **state)
 {
     (void)state;
-    static struct esi_process p = {.id = 7};
+    static struct esi_process p = {.id = 7, .is_faulted = true};
     esi_list_init(&p.mailbox.messages);
     esi_report_crash(&p, es_from_atom(es_am_normal));
     esi_report_crash(&p, es_from_atom(es_am_shutdown));
