@@ -117,7 +117,8 @@ ES_API es_err es_last_error(void);
 /* Starts a process that runs `function` and ends, reason `normal`, when it returns.
  *
  *   es_spawn(f)                f is void f(void)
- *   es_spawn(f, ES_TUPLE(…))   f is void f(es_term); the term is copied into the new process
+ *   es_spawn(f, ES_TUPLE(…))   f is void f(es_term); the term is copied into the new process. So is any value that a term
+ *                              is made of: es_spawn(f, es_self()), es_spawn(f, 42), es_spawn(f, stop)
  *   es_spawn(f, pointer)       f is void f(T *); the pointer is passed as it is: who owns what it points at is
  *                              for you to say (static data, or memory whose owner outlives the process)
  *   es_spawn_link(f, …)        links in the same step
@@ -137,25 +138,17 @@ ES_API es_err es_last_error(void);
 #define ESI_SPAWN_PICK(a, b, c, ...) c
 #define ESI_SPAWN1(options, f) \
     esi_spawn((options), ((void)sizeof((f)(), 0), (void (*)(void))(f)), (esi_argument){0, 0})
-#define ESI_SPAWN2(options, f, x)                                \
-    esi_spawn((options),                                         \
-              ((void)sizeof((f)(_Generic((x), es_literal         \
-                                         : (es_term){0}, default \
-                                         : (x))),                \
-                            0),                                  \
-               (void (*)(void))(f)),                             \
-              _Generic((x), es_literal                           \
-                       : esi_argument_literal, es_term           \
-                       : esi_argument_term, default              \
-                       : esi_argument_pointer)(x))
-static inline esi_argument esi_argument_literal(es_literal x)
-{
-    return (esi_argument){2, x.w};
-}
-static inline esi_argument esi_argument_term(es_term x)
-{
-    return (esi_argument){2, x.w};
-}
+#define ESI_SPAWN2(options, f, x)                                                                            \
+    esi_spawn((options), ((void)sizeof((f)(ESI_IF_VALUE((x), ((es_term){0}), (x))), 0), (void (*)(void))(f)),   \
+              ESI_IF_VALUE((x), esi_argument_literal(ES_T(ESI_IF_VALUE((x), (x), 0))),                          \
+                           esi_argument_pointer(ESI_IF_VALUE((x), (const void *)0, (x)))))
+/* What ES_T() takes, but for pointers: they are passed as they are. */
+#define ESI_IF_VALUE(x, yes, no) \
+    _Generic((x), _Bool: yes, char: yes, signed char: yes, short: yes, int: yes, long: yes, long long: yes,     \
+        unsigned char: yes, unsigned short: yes, unsigned: yes, unsigned long: yes, unsigned long long: yes,    \
+        float: yes, double: yes, es_literal: yes, es_term: yes, es_atom: yes, es_pid: yes, es_ref: yes,         \
+        es_port: yes, es_bin: yes, es_shared_bin: yes, default: no)
+static inline esi_argument esi_argument_literal(es_literal x) { return (esi_argument){2, x.w}; }
 static inline esi_argument esi_argument_pointer(const void *x)
 {
     return (esi_argument){1, (uint64_t)(uintptr_t)x};

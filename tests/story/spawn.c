@@ -196,11 +196,48 @@ REAL_STORY(pids_do_not_come_back_and_memory_stays_flat, rounds(10000000), "PRC-1
         EXPECT(after_kb < before_kb + before_kb / 10 + 2048);
 }
 
+/* ---- the argument ---- */
+
+static void says_what_it_got(es_term argument)
+{
+    es_pid to = es_group_leader();
+    es_send(to, ES_TUPLE(done, argument));
+}
+
+static void says_where_it_points(int *number)
+{
+    es_send(es_group_leader(), ES_TUPLE(done, *number));
+}
+
+static void pass_arguments(void)
+{
+    static int number = 43;
+    es_spawn(says_what_it_got, 42);
+    EXPECT(got(ES_TUPLE(done, 42)));
+    es_spawn(says_what_it_got, es_self());
+    EXPECT(got(ES_TUPLE(done, es_self())));
+    es_spawn(says_what_it_got, why);
+    EXPECT(got(ES_TUPLE(done, why)));
+    es_spawn(says_what_it_got, INT64_MAX);
+    EXPECT(got(ES_TUPLE(done, INT64_MAX)));
+    es_spawn(says_what_it_got, ES_TUPLE(why, "text"));
+    EXPECT(got(ES_TUPLE(done, ES_TUPLE(why, "text"))));
+    es_spawn(says_where_it_points, &number);
+    EXPECT(got(ES_TUPLE(done, 43)));
+}
+
+static void test_a_value_is_copied_and_a_pointer_passed(void **state)
+{
+    (void)state;
+    play(pass_arguments);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_option_that_makes_no_sense_is_an_argument_error_and_no_process),
         cmocka_unit_test(a_spawn_may_link_and_monitor_in_one_step),
+        cmocka_unit_test(test_a_value_is_copied_and_a_pointer_passed),
         cmocka_unit_test(a_full_table_is_a_clear_error_and_passes),
         cmocka_unit_test(pids_do_not_come_back_and_memory_stays_flat),
     };
