@@ -39,7 +39,8 @@ struct esi_frame esi_frame_of_context(const void *context)
 #endif
 }
 
-bool esi_stack_read(struct esi_stack_span stack, uintptr_t address, uintptr_t *out)
+__attribute__((no_sanitize("address", "thread"))) bool esi_stack_read(struct esi_stack_span stack,
+                                                                      uintptr_t address, uintptr_t *out)
 {
     if (address % sizeof *out != 0 || address < stack.low || address >= stack.high ||
         stack.high - address < sizeof *out)
