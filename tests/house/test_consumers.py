@@ -54,7 +54,7 @@ def check_cmake(source, temp, env, libraries):
     where = [f'-DCMAKE_PREFIX_PATH={temp}/root/usr/local']
     if libraries.endswith('lib64'):  # Debian's CMake does not look there
         where = [f'-Dengset_DIR={libraries}/cmake/engset']
-    must('CMake', 'cmake', '-S', folder, '-B', folder / 'b', *where, env=env)
+    must('CMake', 'cmake', '-G', 'Ninja', '-S', folder, '-B', folder / 'b', *where, env=env)
     must('CMake', 'cmake', '--build', folder / 'b', env=env)
     for program in ('shared', 'static'):
         must(f'CMake {program}', folder / 'b' / program, env=dict(env, LD_LIBRARY_PATH=libraries))
