@@ -31,22 +31,22 @@ enum {
     ESI_BOND_GROUP,
     ESI_BOND_DESCRIPTOR,
     ESI_BOND_TIMERS,
-    ESI_BOND_SUSPENDS,     /* this process suspends another */
+    ESI_BOND_SUSPENDS, /* this process suspends another */
     ESI_BOND_SUSPENDED_BY,
-    ESI_BOND_MONITORS,     /* this process monitors another; the key's id is the reference's */
+    ESI_BOND_MONITORS, /* this process monitors another; the key's id is the reference's */
     ESI_BOND_ALIAS,
     ESI_BOND_MONITORED_BY, /* the key's id is the reference's */
     ESI_BOND_CALLER,       /* a call is under way to this process */
     ESI_BOND_LINK,         /* the key's id is the other's pid id */
-    ESI_BOND_ROOM_WAITER,  /* somebody waits for room in this mailbox; the key's id is the question's reference */
+    ESI_BOND_ROOM_WAITER, /* somebody waits for room in this mailbox; the key's id is the question's reference */
     ESI_BOND_ASKS_FOR_ROOM, /* this process waits for room in another's mailbox */
 };
 
 /* On behalf of `self`, all of them. insert: false if the key is there. */
-bool esi_bond_insert(struct esi_process *self, struct esi_bond *bond, const struct esi_bond_kind *kind, uint64_t id);
+bool esi_bond_insert(struct esi_process *self, struct esi_bond *bond, const struct esi_bond_kind *kind,
+                     uint64_t id);
 struct esi_bond *esi_bond_find(struct esi_process *self, uint64_t order, uint64_t id);
 void esi_bond_remove(struct esi_process *self, struct esi_bond *bond);
-
 
 /* `bytes` of zeroed memory for a bond from the node's pools; NULL: none. */
 void *esi_bond_new(size_t bytes);

@@ -172,7 +172,8 @@ void esi_end_main(void *argument)
     struct esi_process *self = argument;
     esi_arrived(esi_worker_self());
     self->is_ending = true;
-    self->call = NULL; /* it lay on the stack that was left: an answer that a destructor's receive finds is late */
+    self->call =
+        NULL; /* it lay on the stack that was left: an answer that a destructor's receive finds is late */
     atomic_store_explicit(&self->state, ES_STATE_EXITING, memory_order_relaxed);
     esi_owned_run(self);
     free_memory(self, true);

@@ -27,7 +27,8 @@ __attribute__((noinline)) int *es_errno(void)
 /* ------------------------------------------------------- into the runtime and out of it */
 
 /* The watchdog took this thread's scheduler away, or is about to, or the process counts as ended. */
-static __attribute__((noinline)) struct esi_process *enter_lost(struct esi_worker *w, struct esi_process *self)
+static __attribute__((noinline)) struct esi_process *enter_lost(struct esi_worker *w,
+                                                                struct esi_process *self)
 {
     enum esi_lost lost = esi_lost_settle(w);
     if (lost == ESI_LOST_STRANDED)

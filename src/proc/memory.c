@@ -44,7 +44,9 @@ static UNCHECKED struct seen look_at(const struct esi_message *block)
 
 static ES_NORETURN void outside(const char *function)
 {
-    fprintf(stderr, "engset: %s() was called in a thread that is no process; start one with es_run() or es_spawn()\n", function);
+    fprintf(stderr,
+            "engset: %s() was called in a thread that is no process; start one with es_run() or es_spawn()\n",
+            function);
     abort();
 }
 
@@ -80,7 +82,8 @@ void esi_memory_unhang(struct esi_process *self, struct esi_message *block)
 
 /* A zeroed block of `size` bytes for es_free() or es_give(). Leaves the runtime. Inline, so that the public function stands on the stack:
  * reports find the user's place behind it. */
-static inline __attribute__((always_inline)) void *new_block(struct esi_process *self, size_t size, const struct es_struct_descriptor *type)
+static inline __attribute__((always_inline)) void *new_block(struct esi_process *self, size_t size,
+                                                             const struct es_struct_descriptor *type)
 {
     struct esi_message *block = size < BLOCK_MAX ? esi_message_new(size) : NULL;
     if (!block)
@@ -194,8 +197,8 @@ es_err es_parse_term(const char *text, es_term *out)
         if (error != ES_OK)
             esi_fail(self, error, "%s", es_strerror(error));
     } else {
-        esi_fail(self, error, "error[%s]: term, line %zu, column %zu: %s", result.code, result.line, result.column,
-                 result.expected);
+        esi_fail(self, error, "error[%s]: term, line %zu, column %zu: %s", result.code, result.line,
+                 result.column, result.expected);
     }
     if (error == ES_OK)
         *out = term;
@@ -266,7 +269,8 @@ es_err es_give(es_pid to, void *memory)
     block->term = es_none();
     block->tag = esi_struct_tag(block->type);
     if (to.node)
-        esi_message_free(block); /* nodes elsewhere: nobody carries there yet, as if the connection were down */
+        esi_message_free(
+            block); /* nodes elsewhere: nobody carries there yet, as if the connection were down */
     else
         esi_send_block(self, to.id, block);
     esi_charge(self, 1);
@@ -288,8 +292,8 @@ static struct esi_message *find_by_term(struct esi_process *self, es_term term)
 static void drop_outside(struct esi_message *block, struct seen seen, es_term term)
 {
     if (seen.term != term.w || seen.owner != OUTSIDE || seen.state != ESI_BLOCK_OWNED) {
-        fprintf(stderr, "engset: es_drop() in a thread that is no process: %p is no term that it keeps%s\n", (void *)block,
-                seen.state == ESI_BLOCK_FREED ? " (dropped before)" : "");
+        fprintf(stderr, "engset: es_drop() in a thread that is no process: %p is no term that it keeps%s\n",
+                (void *)block, seen.state == ESI_BLOCK_FREED ? " (dropped before)" : "");
         abort();
     }
     esi_offheap_release(block->offheap);

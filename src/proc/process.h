@@ -22,16 +22,24 @@
 struct esi_worker;
 
 enum esi_flag {
-    ESI_FLAG_SIGNALS = 1,     /* a block that is no message was pushed; set after the push */
-    ESI_FLAG_WOKEN = 2,       /* somebody wants it awake; set before esi_inbox_wake() */
-    ESI_FLAG_EXIT_SENT = 4,   /* among the signals is one that may end it: the watchdog looks */
-    ESI_FLAG_TRAPS = 8,       /* published */
-    ESI_FLAG_LIMITED = 16,    /* has a message limit: senders count */
-    ESI_FLAG_KNOWN = 32,      /* rooms above keep something about it in tables of theirs: esi_plug.ending is called */
+    ESI_FLAG_SIGNALS = 1,   /* a block that is no message was pushed; set after the push */
+    ESI_FLAG_WOKEN = 2,     /* somebody wants it awake; set before esi_inbox_wake() */
+    ESI_FLAG_EXIT_SENT = 4, /* among the signals is one that may end it: the watchdog looks */
+    ESI_FLAG_TRAPS = 8,     /* published */
+    ESI_FLAG_LIMITED = 16,  /* has a message limit: senders count */
+    ESI_FLAG_KNOWN =
+        32, /* rooms above keep something about it in tables of theirs: esi_plug.ending is called */
 };
 
 /* What a process asks of its worker when it leaves its stack for a while. */
-enum esi_request { ESI_REQUEST_NONE, ESI_REQUEST_PARK, ESI_REQUEST_YIELD, ESI_REQUEST_REACT, ESI_REQUEST_ENDED, ESI_REQUEST_HIBERNATE };
+enum esi_request {
+    ESI_REQUEST_NONE,
+    ESI_REQUEST_PARK,
+    ESI_REQUEST_YIELD,
+    ESI_REQUEST_REACT,
+    ESI_REQUEST_ENDED,
+    ESI_REQUEST_HIBERNATE
+};
 
 /* A resource with its destructor: es_own(). */
 struct esi_owned {
@@ -43,78 +51,84 @@ struct esi_owned {
 struct esi_process {
     /* what others touch */
     esi_inbox inbox;
-    _Atomic(uint64_t) id;            /* published; 0: nobody */
+    _Atomic(uint64_t) id; /* published; 0: nobody */
     _Atomic(uint32_t) flags;
-    _Atomic(int32_t) queued;         /* messages counted against the limit, while LIMITED */
-    _Atomic(int32_t) message_limit;  /* published while LIMITED, with its policy */
+    _Atomic(int32_t) queued;        /* messages counted against the limit, while LIMITED */
+    _Atomic(int32_t) message_limit; /* published while LIMITED, with its policy */
     _Atomic(uint8_t) limit_policy;
-    struct esi_list in_queue;        /* while runnable: guarded by the queue's lock. While waiting for a mutex: by the mutex's */
-    _Atomic(uint64_t) name;          /* published: its atom, or 0. Written by link/ under the table's lock */
+    struct esi_list
+        in_queue; /* while runnable: guarded by the queue's lock. While waiting for a mutex: by the mutex's */
+    _Atomic(uint64_t) name; /* published: its atom, or 0. Written by link/ under the table's lock */
 
     /* its own */
     struct esi_mailbox mailbox;
-    struct esi_message *taken;       /* taken from the inbox, turned round, not yet looked at; oldest first */
-    struct esi_message *taken_last;  /* the last of them; counts while `taken` */
-    struct esi_message *turning;     /* taken from the inbox, newest first, being turned round in steps ... */
+    struct esi_message *taken;      /* taken from the inbox, turned round, not yet looked at; oldest first */
+    struct esi_message *taken_last; /* the last of them; counts while `taken` */
+    struct esi_message *turning;    /* taken from the inbox, newest first, being turned round in steps ... */
     struct esi_message *turned, *turned_last; /* ... to here, oldest first */
-    struct esi_message *spent;       /* on the memory list, and of no use any more: freed at the next receive */
-    struct esi_message *hand;        /* what its react handler looks at just now */
-    struct esi_fiber fiber;          /* valid while fiber.stack */
-    struct esi_list memory;          /* blocks it owns: es_new, es_keep, and what a receive has in hand */
+    struct esi_message *spent; /* on the memory list, and of no use any more: freed at the next receive */
+    struct esi_message *hand;  /* what its react handler looks at just now */
+    struct esi_fiber fiber;    /* valid while fiber.stack */
+    struct esi_list memory;    /* blocks it owns: es_new, es_keep, and what a receive has in hand */
     struct esi_map bonds;
-    void (*function)(void);          /* what it was spawned with */
-    uint64_t argument;               /* the word that `function` gets */
+    void (*function)(void);            /* what it was spawned with */
+    uint64_t argument;                 /* the word that `function` gets */
     es_next (*react)(void *, es_term); /* not NULL: it waits without a stack */
     void *react_state;
-    es_term reason;                  /* why it ends: set by esi_process_doom() */
+    es_term reason;                   /* why it ends: set by esi_process_doom() */
     struct esi_message *reason_block; /* where that lies; NULL: it needs none */
-    struct esi_timer timeout;        /* of the receive or sleep under way, or of an earlier one: see alarm_ns */
-    struct esi_process_extra *extra; /* what few have: limits, label, destructors, defers, hibernated stack; NULL: none */
-    int32_t budget;                  /* reductions left in this slice */
-    uint8_t priority;                /* es_priority */
-    uint8_t request;                 /* enum esi_request */
-    bool is_ending;                  /* runs its end: no signal is handled any more */
-    bool is_doomed;                  /* will end as soon as it runs: `reason` is set */
-    bool is_deferring;               /* its es_defer()s run: they go on although it is doomed */
-    bool has_room_waiters;           /* its bonds hold some who wait for room in its mailbox */
-    bool is_faulted;                 /* ends by a fault or an error of its own: worth a report */
+    struct esi_timer timeout; /* of the receive or sleep under way, or of an earlier one: see alarm_ns */
+    struct esi_process_extra
+        *extra;        /* what few have: limits, label, destructors, defers, hibernated stack; NULL: none */
+    int32_t budget;    /* reductions left in this slice */
+    uint8_t priority;  /* es_priority */
+    uint8_t request;   /* enum esi_request */
+    bool is_ending;    /* runs its end: no signal is handled any more */
+    bool is_doomed;    /* will end as soon as it runs: `reason` is set */
+    bool is_deferring; /* its es_defer()s run: they go on although it is doomed */
+    bool has_room_waiters; /* its bonds hold some who wait for room in its mailbox */
+    bool is_faulted;       /* ends by a fault or an error of its own: worth a report */
     uint16_t suspend_count;
-    uint16_t frame_refs;             /* others hold pointers into its stack: not hibernated */
+    uint16_t frame_refs; /* others hold pointers into its stack: not hibernated */
     uint16_t pin_count;
-    int errno_value;                 /* while it does not run */
-    struct esi_worker *pinned_to;    /* while pin_count */
-    struct esi_call *call;           /* the call under way (on its stack), or NULL */
+    int errno_value;              /* while it does not run */
+    struct esi_worker *pinned_to; /* while pin_count */
+    struct esi_call *call;        /* the call under way (on its stack), or NULL */
     uint64_t group_leader, parent;
-    int64_t memory_bytes;            /* blocks it owns and messages it holds; shown to others at each switch */
+    int64_t memory_bytes; /* blocks it owns and messages it holds; shown to others at each switch */
 
     /* published: written by the owner or on its behalf, relaxed; a figure to be shown */
-    _Atomic(uint8_t) state;          /* es_state */
+    _Atomic(uint8_t) state; /* es_state */
     _Atomic(int64_t) shown_messages, shown_memory, reductions, since_ns, dropped;
-    _Atomic(uint64_t) waits_for;     /* published: whose mailbox it waits to have room (es_send_wait), or 0 */
+    _Atomic(uint64_t) waits_for; /* published: whose mailbox it waits to have room (es_send_wait), or 0 */
     _Atomic(int32_t) links, monitors, monitored_by; /* published by bond.c: how many bonds of these kinds */
-    _Atomic(uint64_t) alarm_ns;      /* when `timeout` rings; 0: it is not set. Written by the owner, and by who rings it */
-    _Atomic(uint8_t) is_hibernated;  /* published: its stack is copied out */
+    _Atomic(uint64_t)
+        alarm_ns; /* when `timeout` rings; 0: it is not set. Written by the owner, and by who rings it */
+    _Atomic(uint8_t) is_hibernated; /* published: its stack is copied out */
 };
 
 enum { ESI_DETAIL_BYTES = 256 };
 
 /* What few processes have. */
 struct esi_process_extra {
-    struct esi_list owned;           /* struct esi_owned, newest first */
-    struct esi_defer *defers;        /* on its stack, innermost first */
+    struct esi_list owned;    /* struct esi_owned, newest first */
+    struct esi_defer *defers; /* on its stack, innermost first */
     es_limit_policy limit_policy;
     size_t memory_limit_bytes;
     size_t stack_size_bytes;
-    struct esi_message *hibernated;  /* the used part of its stack, copied out; put back at the same address */
-    struct esi_trail *trail;         /* where it made the error by which it ends, or NULL: it made none */
-    int64_t over_limit_bytes;        /* what it had when that was too much; 0: it never was */
-    char *detail;                    /* es_last_detail(): a block of ESI_DETAIL_BYTES, or NULL */
+    struct esi_message *hibernated; /* the used part of its stack, copied out; put back at the same address */
+    struct esi_trail *trail;        /* where it made the error by which it ends, or NULL: it made none */
+    int64_t over_limit_bytes;       /* what it had when that was too much; 0: it never was */
+    char *detail;                   /* es_last_detail(): a block of ESI_DETAIL_BYTES, or NULL */
     es_err last_error;
 };
 
 /* ------------------------------------------------------------ the table (table.c) */
 
-enum { ESI_TABLE_CHUNK_BYTES = 64 << 10, ESI_TABLE_CHUNK_BLOCKS = ESI_TABLE_CHUNK_BYTES / sizeof(struct esi_process) };
+enum {
+    ESI_TABLE_CHUNK_BYTES = 64 << 10,
+    ESI_TABLE_CHUNK_BLOCKS = ESI_TABLE_CHUNK_BYTES / sizeof(struct esi_process)
+};
 
 /* Where the control blocks are: chunk after chunk. Set when the first node starts, never changed after. */
 struct esi_table {
@@ -229,7 +243,8 @@ ES_NORETURN void esi_badarg(struct esi_process *self, const char *function);
 ES_NORETURN void esi_end_with(struct esi_process *self, es_term reason);
 
 /* Notes why a call failed, for es_last_error() and es_last_detail(); gives `error`. `self` may be NULL: then it is the thread's. */
-es_err esi_fail(struct esi_process *self, es_err error, const char *format, ...) __attribute__((format(printf, 3, 4)));
+es_err esi_fail(struct esi_process *self, es_err error, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* Delivers a message to `self`'s own mailbox. On behalf of `self`. */
 void esi_deliver(struct esi_process *self, struct esi_message *message);
@@ -247,8 +262,8 @@ es_ref esi_ref_new(struct esi_process *self);
 
 /* What link/ plugs in, so that proc/ can spawn with link and monitor, look names up and send to aliases. All set before the node starts. */
 struct esi_plug {
-    uint64_t (*whereis)(es_atom name);                              /* pid id, 0: nobody. Any thread */
-    es_err (*register_name)(es_atom name, struct esi_process *p);  /* of a process that was not started yet */
+    uint64_t (*whereis)(es_atom name);                            /* pid id, 0: nobody. Any thread */
+    es_err (*register_name)(es_atom name, struct esi_process *p); /* of a process that was not started yet */
     /* Spawner `self` and `child` (not started yet) get a link / a monitor; ES_ENOMEM: nothing was done. */
     es_err (*spawn_link)(struct esi_process *self, struct esi_process *child);
     es_err (*spawn_monitor)(struct esi_process *self, struct esi_process *child, es_ref *out);

@@ -575,7 +575,6 @@ void esi_report_stranded(const struct esi_long_run *run)
     esi_text_str(&r.heading, " ms and counts as ended");
     add_whereabouts(&r, run);
     say(&r, "its thread", "stays apart and runs nothing else; its memory is kept");
-    say(&r, "hint",
-        "code that cannot be interrupted needs a time-out of its own, or a program of its own");
+    say(&r, "hint", "code that cannot be interrupted needs a time-out of its own, or a program of its own");
     publish(&r);
 }

@@ -90,7 +90,7 @@ static struct esi_process *runq_draw(struct esi_scheduler *s)
     struct esi_list *list = runq_choose(&s->runq);
     int32_t count = 0;
     ESI_LIST_EACH(it, list)
-        count++;
+    count++;
     struct esi_list *node = NULL;
     if (count) {
         node = list->next;
@@ -177,7 +177,8 @@ static void look_around(struct esi_scheduler *s)
 
 static bool somebody_urgent_waits(struct esi_scheduler *s)
 {
-    return !esi_list_is_empty(&s->runq.of[ES_PRIORITY_HIGH]) || !esi_list_is_empty(&s->runq.of[ES_PRIORITY_MAX]);
+    return !esi_list_is_empty(&s->runq.of[ES_PRIORITY_HIGH]) ||
+           !esi_list_is_empty(&s->runq.of[ES_PRIORITY_MAX]);
 }
 
 /* The next slot goes first as long as the slice lasts and nobody of higher priority waits. */
@@ -205,8 +206,10 @@ static struct esi_process *pick_next(struct esi_scheduler *s)
 struct esi_process *esi_scheduler_take_next(struct esi_worker *w)
 {
     struct esi_scheduler *s = w->scheduler;
-    if (!next_may_run(s) || s->slices + 1 >= SLICES_A_LOOK || atomic_load_explicit(&s->ticked, memory_order_relaxed) ||
-        atomic_load_explicit(&w->pinned_count, memory_order_relaxed) || atomic_load_explicit(&esi_node.wanted, memory_order_relaxed))
+    if (!next_may_run(s) || s->slices + 1 >= SLICES_A_LOOK ||
+        atomic_load_explicit(&s->ticked, memory_order_relaxed) ||
+        atomic_load_explicit(&w->pinned_count, memory_order_relaxed) ||
+        atomic_load_explicit(&esi_node.wanted, memory_order_relaxed))
         return NULL;
     s->slices++;
     atomic_store_explicit(&s->picks, s->picks + 1, memory_order_relaxed);
@@ -326,7 +329,8 @@ static int poll_until(uint64_t deadline_ns)
 void esi_poll_now(struct esi_scheduler *s)
 {
     uint32_t nobody = 0;
-    if (!atomic_compare_exchange_strong_explicit(&esi_node.polling, &nobody, (uint32_t)s->index + 1, memory_order_seq_cst, memory_order_relaxed))
+    if (!atomic_compare_exchange_strong_explicit(&esi_node.polling, &nobody, (uint32_t)s->index + 1,
+                                                 memory_order_seq_cst, memory_order_relaxed))
         return;
     poll_until(0);
     atomic_store_explicit(&esi_node.polling, 0, memory_order_seq_cst);
@@ -376,8 +380,8 @@ void esi_scheduler_sleep(struct esi_worker *w)
         uint64_t deadline = atomic_load_explicit(&s->wheel_next_ns, memory_order_seq_cst);
         uint32_t nobody = 0;
         /* One sleeper waits in the poller, the others on their own. */
-        if (atomic_compare_exchange_strong_explicit(&esi_node.polling, &nobody, (uint32_t)s->index + 1, memory_order_seq_cst,
-                                                    memory_order_relaxed)) {
+        if (atomic_compare_exchange_strong_explicit(&esi_node.polling, &nobody, (uint32_t)s->index + 1,
+                                                    memory_order_seq_cst, memory_order_relaxed)) {
             if (atomic_load_explicit(&s->is_idle, memory_order_seq_cst))
                 poll_until(deadline);
             atomic_store_explicit(&esi_node.polling, 0, memory_order_seq_cst);

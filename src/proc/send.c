@@ -61,8 +61,8 @@ void esi_send_block(struct esi_process *self, uint64_t to, struct esi_message *m
 {
     struct esi_process *p = esi_process_slot(to);
     esi_probe(SEND, self ? self->id : 0, to, message->size_bytes);
-    if (p && __builtin_expect(atomic_load_explicit(&p->flags, memory_order_relaxed) & ESI_FLAG_LIMITED, 0) && p != self &&
-        esi_process_is(p, to) && !admit(p, to, message)) {
+    if (p && __builtin_expect(atomic_load_explicit(&p->flags, memory_order_relaxed) & ESI_FLAG_LIMITED, 0) &&
+        p != self && esi_process_is(p, to) && !admit(p, to, message)) {
         esi_message_free(message);
         return;
     }
@@ -77,7 +77,8 @@ static es_err send_local(struct esi_process *self, uint64_t to, es_term term)
     if (error == ES_EINVAL && self)
         esi_badarg(self, "send");
     if (error != ES_OK)
-        return esi_fail(self, error, "send: %s", error == ES_EINVAL ? "a pattern cannot be sent" : es_strerror(error));
+        return esi_fail(self, error, "send: %s",
+                        error == ES_EINVAL ? "a pattern cannot be sent" : es_strerror(error));
     esi_send_block(self, to, message);
     return ES_OK;
 }
@@ -95,7 +96,8 @@ es_err esi_send_pid(es_pid to, es_term message)
 {
     struct esi_process *self = esi_enter();
     if (to.node)
-        return done(self, ES_OK); /* nodes elsewhere: nobody carries there yet, as if the connection were down */
+        return done(self,
+                    ES_OK); /* nodes elsewhere: nobody carries there yet, as if the connection were down */
     return done(self, send_local(self, to.id, message));
 }
 
@@ -104,7 +106,8 @@ es_err esi_send_name(es_atom to, es_term message)
     struct esi_process *self = esi_enter();
     uint64_t id = esi_plug.whereis ? esi_plug.whereis(to) : 0;
     if (!id)
-        return done(self, esi_fail(self, ES_ENAME, "send: no process is registered as '%s'", es_atom_text(to)));
+        return done(self,
+                    esi_fail(self, ES_ENAME, "send: no process is registered as '%s'", es_atom_text(to)));
     return done(self, send_local(self, id, message));
 }
 

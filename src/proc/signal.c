@@ -85,7 +85,8 @@ bool esi_signals_must_end(struct esi_process *self)
     self->turning = esi_inbox_take(&self->inbox);
     turn(self, INT_MAX);
     for (struct esi_message *block = self->taken; block; block = block->next)
-        if (block->kind && block->kind->must_end && block->to == self->id && block->kind->must_end(self, block))
+        if (block->kind && block->kind->must_end && block->to == self->id &&
+            block->kind->must_end(self, block))
             return true;
     return false;
 }
@@ -96,7 +97,8 @@ void esi_deliver(struct esi_process *self, struct esi_message *message)
     self->memory_bytes += (int64_t)message->size_bytes;
     esi_mailbox_append(&self->mailbox, message);
     if (__builtin_expect(self->extra && self->extra->memory_limit_bytes &&
-                             self->memory_bytes > (int64_t)self->extra->memory_limit_bytes, 0))
+                             self->memory_bytes > (int64_t)self->extra->memory_limit_bytes,
+                         0))
         esi_memory_check(self);
 }
 
@@ -131,7 +133,8 @@ static void arrive_message(struct esi_process *self, struct esi_message *message
     if (!self->extra || self->extra->limit_policy != ES_LIMIT_DROP_OLDEST)
         return;
     /* `queued` has those in the inbox too: they are all newer. */
-    while (atomic_load_explicit(&self->queued, memory_order_relaxed) > atomic_load_explicit(&self->message_limit, memory_order_relaxed)) {
+    while (atomic_load_explicit(&self->queued, memory_order_relaxed) >
+           atomic_load_explicit(&self->message_limit, memory_order_relaxed)) {
         struct esi_message *oldest = oldest_counted(self);
         if (!oldest)
             return;
@@ -165,10 +168,12 @@ bool esi_signals_take(struct esi_process *self, int budget)
 {
     uint32_t held = 0;
     if (!self->taken && !self->turning) {
-        held = atomic_load_explicit(&self->flags, memory_order_relaxed) & (ESI_FLAG_SIGNALS | ESI_FLAG_EXIT_SENT);
+        held = atomic_load_explicit(&self->flags, memory_order_relaxed) &
+               (ESI_FLAG_SIGNALS | ESI_FLAG_EXIT_SENT);
         if (held)
             /* seq_cst: before the look at the inbox below. A signal pushed after that look sets the flag again. */
-            atomic_fetch_and_explicit(&self->flags, ~(uint32_t)(ESI_FLAG_SIGNALS | ESI_FLAG_EXIT_SENT), memory_order_seq_cst);
+            atomic_fetch_and_explicit(&self->flags, ~(uint32_t)(ESI_FLAG_SIGNALS | ESI_FLAG_EXIT_SENT),
+                                      memory_order_seq_cst);
         struct esi_message *newest = esi_inbox_take(&self->inbox);
         if (!newest)
             return true;

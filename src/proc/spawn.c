@@ -74,9 +74,9 @@ static es_err apply_options(struct esi_process *p, const es_spawn_options *o)
 
 static bool are_valid(const es_spawn_options *o, bool is_process)
 {
-    return (unsigned)o->priority <= ES_PRIORITY_MAX && o->message_limit >= 0 && o->message_limit <= INT32_MAX &&
-           (unsigned)o->message_limit_policy <= ES_LIMIT_DROP_OLDEST && o->stack_size_bytes <= ESI_STACK_MAX &&
-           (is_process || (!o->link && !o->monitor));
+    return (unsigned)o->priority <= ES_PRIORITY_MAX && o->message_limit >= 0 &&
+           o->message_limit <= INT32_MAX && (unsigned)o->message_limit_policy <= ES_LIMIT_DROP_OLDEST &&
+           o->stack_size_bytes <= ESI_STACK_MAX && (is_process || (!o->link && !o->monitor));
 }
 
 /* Undoes a half-made process that nobody has seen. */
@@ -143,13 +143,15 @@ static void count_spawned(void)
         atomic_fetch_add_explicit(&esi_node.spawned, 1, memory_order_relaxed);
 }
 
-static es_pid spawn(struct esi_process *self, const es_spawn_options *o, void (*function)(void), esi_argument argument)
+static es_pid spawn(struct esi_process *self, const es_spawn_options *o, void (*function)(void),
+                    esi_argument argument)
 {
     if (atomic_load_explicit(&esi_node.state, memory_order_acquire) != ESI_NODE_UP)
         return refuse(self, ES_ECLOSED, "no node runs, or it is ending");
     struct esi_process *p = esi_table_take();
     if (!p)
-        return refuse(self, ES_ELIMIT, "as many processes exist as may (es_options.process_limit, ES_PROCESS_LIMIT)");
+        return refuse(self, ES_ELIMIT,
+                      "as many processes exist as may (es_options.process_limit, ES_PROCESS_LIMIT)");
     init(p, function, 0);
     es_pid pid = esi_process_pid(p);
     p->parent = self ? self->id : 0;

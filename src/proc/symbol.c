@@ -168,8 +168,8 @@ static void keep_functions(struct file *file, const ElfW(Sym) * symbols, size_t 
             symbols[i].st_name >= file->names_size || symbols[i].st_name > INT32_MAX)
             continue;
         uint64_t size = symbols[i].st_size;
-        bool is_global = symbols[i].st_info >> 4 != STB_LOCAL &&
-                         ELF64_ST_VISIBILITY(symbols[i].st_other) == STV_DEFAULT;
+        bool is_global =
+            symbols[i].st_info >> 4 != STB_LOCAL && ELF64_ST_VISIBILITY(symbols[i].st_other) == STV_DEFAULT;
         file->entries[file->count++] =
             (struct entry){symbols[i].st_value, size > UINT32_MAX ? UINT32_MAX : (uint32_t)size,
                            symbols[i].st_name & INT32_MAX, is_global};

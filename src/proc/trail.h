@@ -8,7 +8,8 @@
 
 struct esi_trail {
     int count;
-    uintptr_t frames[ESI_FAULT_FRAMES]; /* return addresses, the innermost first: the runtime's own, then the user's */
+    uintptr_t frames
+        [ESI_FAULT_FRAMES]; /* return addresses, the innermost first: the runtime's own, then the user's */
 };
 
 /* Takes down where `self` stands, if this runs on its own stack; the first time counts. Without memory nothing is kept. */

@@ -11,7 +11,8 @@
 /* May `q` run without the worker's loop having looked at it? */
 static inline bool is_plainly_ready(struct esi_process *q)
 {
-    return (q->fiber.stack || !q->react) && !q->is_doomed && !q->is_ending && !q->suspend_count && !q->taken && !q->turning && !q->pinned_to &&
+    return (q->fiber.stack || !q->react) && !q->is_doomed && !q->is_ending && !q->suspend_count &&
+           !q->taken && !q->turning && !q->pinned_to &&
            !(atomic_load_explicit(&q->flags, memory_order_relaxed) & (ESI_FLAG_SIGNALS | ESI_FLAG_WOKEN)) &&
            !atomic_load_explicit(&q->is_hibernated, memory_order_relaxed);
 }
@@ -70,7 +71,8 @@ static void set_alarm(struct esi_process *self, uint64_t deadline_ns)
     if (at)
         esi_timer_cancel(&self->timeout);
     else
-        esi_timer_init(&self->timeout, esi_alarm_rings); /* most processes never get here: not when they are made */
+        esi_timer_init(&self->timeout,
+                       esi_alarm_rings); /* most processes never get here: not when they are made */
     atomic_store_explicit(&self->alarm_ns, deadline_ns ? deadline_ns : 1, memory_order_relaxed);
     esi_timer_start(&self->timeout, deadline_ns);
 }
@@ -85,7 +87,8 @@ void esi_alarm_rings(struct esi_timer *timer)
 /* What came since the caller looked may be what it waits for: it looks again before it sleeps. */
 static void take_and_go_on(struct esi_process *self)
 {
-    if (!esi_signals_take(self, self->budget > 0 ? self->budget : 1) || self->is_doomed || self->suspend_count || self->budget <= 0)
+    if (!esi_signals_take(self, self->budget > 0 ? self->budget : 1) || self->is_doomed ||
+        self->suspend_count || self->budget <= 0)
         esi_switch_out(self, ESI_REQUEST_YIELD);
 }
 

@@ -27,7 +27,15 @@
 
 /* After a look that found somebody blocked the next comes soon: where one blocks, others follow, each on the scheduler that the one
  * before had. */
-enum { TICK_NS = 2000000, SOON_NS = 200000, HANDOVER_NS = 10000000, KILL_AFTER_NS = 10000000, STRAND_AFTER_NS = 1000000000, QUIET_TICKS = 8, KILL_BURST = 3 };
+enum {
+    TICK_NS = 2000000,
+    SOON_NS = 200000,
+    HANDOVER_NS = 10000000,
+    KILL_AFTER_NS = 10000000,
+    STRAND_AFTER_NS = 1000000000,
+    QUIET_TICKS = 8,
+    KILL_BURST = 3
+};
 #define REPORT_AFTER_NS UINT64_C(1000000000)
 #define PLACE_WAIT_NS   UINT64_C(100000000) /* a thread may wait that long for its turn to answer */
 
@@ -75,8 +83,8 @@ static void send_kill(struct esi_worker *w)
     }
 }
 
-static void describe(struct esi_worker *w, struct esi_process *p, uint64_t ran_ns, struct esi_long_run *run, char label[ESI_LABEL_BYTES],
-                     struct esi_text *place)
+static void describe(struct esi_worker *w, struct esi_process *p, uint64_t ran_ns, struct esi_long_run *run,
+                     char label[ESI_LABEL_BYTES], struct esi_text *place)
 {
     esi_label_get(p->id, label);
     struct esi_stack *stack = p->fiber.stack;
@@ -90,7 +98,8 @@ static void describe(struct esi_worker *w, struct esi_process *p, uint64_t ran_n
         .label = label,
         .ran_ms = (int64_t)(ran_ns / ESI_NS_PER_MS),
         .place = is_blocked ? place->bytes : NULL,
-        .spare_count = atomic_load_explicit(&esi_node.worker_count, memory_order_relaxed) - esi_node.scheduler_count,
+        .spare_count =
+            atomic_load_explicit(&esi_node.worker_count, memory_order_relaxed) - esi_node.scheduler_count,
     };
 }
 
@@ -159,7 +168,8 @@ static bool look_at(struct esi_worker *w, uint64_t now)
     struct esi_process *p = atomic_load_explicit(&w->current, memory_order_relaxed);
     if (!p)
         return false;
-    if (ran_ns && atomic_load_explicit(&w->holds, memory_order_relaxed) && (ran_ns >= HANDOVER_NS || is_blocked(w)))
+    if (ran_ns && atomic_load_explicit(&w->holds, memory_order_relaxed) &&
+        (ran_ns >= HANDOVER_NS || is_blocked(w)))
         esi_worker_hand_over(w);
     if (ran_ns >= TICK_NS)
         look_at_kill(w, p, now, ran_ns);

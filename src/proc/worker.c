@@ -27,7 +27,8 @@ void esi_process_main(void *argument)
 /* One message to the handler of a process that waits without a stack. */
 static void react_once(struct esi_process *self)
 {
-    struct esi_message *message = ESI_CONTAINER_OF(esi_list_first(&self->mailbox.messages), struct esi_message, in_list);
+    struct esi_message *message =
+        ESI_CONTAINER_OF(esi_list_first(&self->mailbox.messages), struct esi_message, in_list);
     es_term term = esi_hand_over(self, message);
     es_next (*handler)(void *, es_term) = self->react;
     void *state = self->react_state;
@@ -78,7 +79,9 @@ ES_NORETURN void esi_end_from_here(struct esi_process *self)
 static void show(struct esi_process *p, es_state state)
 {
     atomic_store_explicit(&p->state, state, memory_order_relaxed);
-    atomic_store_explicit(&p->since_ns, (int64_t)atomic_load_explicit(&esi_node.coarse_ns, memory_order_relaxed), memory_order_relaxed);
+    atomic_store_explicit(&p->since_ns,
+                          (int64_t)atomic_load_explicit(&esi_node.coarse_ns, memory_order_relaxed),
+                          memory_order_relaxed);
     atomic_store_explicit(&p->shown_messages, p->mailbox.count, memory_order_relaxed);
     atomic_store_explicit(&p->shown_memory, p->memory_bytes, memory_order_relaxed);
 }
@@ -139,7 +142,8 @@ bool esi_has_stack(struct esi_worker *w, struct esi_process *p, void (*entry)(vo
 static void forget_signals(struct esi_process *p)
 {
     /* relaxed: a flag that comes just now, or goes with one that comes, only makes it look once more, or not. */
-    if ((atomic_load_explicit(&p->flags, memory_order_relaxed) & ESI_FLAG_SIGNALS) && !esi_inbox_has_any(&p->inbox))
+    if ((atomic_load_explicit(&p->flags, memory_order_relaxed) & ESI_FLAG_SIGNALS) &&
+        !esi_inbox_has_any(&p->inbox))
         atomic_fetch_and_explicit(&p->flags, ~(uint32_t)ESI_FLAG_SIGNALS, memory_order_relaxed);
 }
 
@@ -151,7 +155,8 @@ static bool make_ready(struct esi_worker *w, struct esi_process *p)
         return true;
     }
     /* Suspended: what comes meanwhile goes to the mailbox, since it can sleep with an empty inbox only. */
-    if (p->taken || p->suspend_count || (atomic_load_explicit(&p->flags, memory_order_relaxed) & ESI_FLAG_SIGNALS))
+    if (p->taken || p->suspend_count ||
+        (atomic_load_explicit(&p->flags, memory_order_relaxed) & ESI_FLAG_SIGNALS))
         esi_signals_take(p, ESI_BUDGET);
     if (p->is_doomed && !p->is_deferring) {
         if (!esi_has_stack(w, p, esi_end_main))
@@ -302,8 +307,10 @@ static void landed(struct esi_worker *w)
 static void loop(struct esi_worker *w)
 {
     int looks = 0;
-    while (atomic_load_explicit(&esi_node.state, memory_order_acquire) != ESI_NODE_STOPPED && !w->is_retired) {
-        if (w->scheduler && __builtin_expect(atomic_load_explicit(&esi_node.wanted, memory_order_relaxed) != 0, 0))
+    while (atomic_load_explicit(&esi_node.state, memory_order_acquire) != ESI_NODE_STOPPED &&
+           !w->is_retired) {
+        if (w->scheduler &&
+            __builtin_expect(atomic_load_explicit(&esi_node.wanted, memory_order_relaxed) != 0, 0))
             esi_worker_lend_to_wanting(w);
         if (!w->scheduler) {
             esi_worker_wait_among_spares(w);

@@ -17,37 +17,45 @@
 #include "platform/thread.h"
 #include "proc/process.h"
 
-enum { ESI_WORKERS_MAX = 320, ESI_SPARES_MAX = 256, ESI_SCHEDULERS_MAX = 64, ESI_PRIORITIES = 4, ESI_BUDGET = 4000 };
+enum {
+    ESI_WORKERS_MAX = 320,
+    ESI_SPARES_MAX = 256,
+    ESI_SCHEDULERS_MAX = 64,
+    ESI_PRIORITIES = 4,
+    ESI_BUDGET = 4000
+};
 
 struct esi_runq {
-    pthread_spinlock_t lock;                     /* guards the rest; taken last */
-    struct esi_list of[ESI_PRIORITIES];          /* by es_priority */
-    _Atomic(int32_t) length;                     /* written under the lock; read as a hint */
-    int low_turn;                                /* normal ones since a low one ran */
+    pthread_spinlock_t lock;            /* guards the rest; taken last */
+    struct esi_list of[ESI_PRIORITIES]; /* by es_priority */
+    _Atomic(int32_t) length;            /* written under the lock; read as a hint */
+    int low_turn;                       /* normal ones since a low one ran */
 };
 
 struct esi_scheduler {
     int index;
     struct esi_runq runq;
-    struct esi_process *next;                    /* goes first; the holder's only */
-    struct esi_pool_cache pool;                  /* the holder's only, as the following */
+    struct esi_process *next;   /* goes first; the holder's only */
+    struct esi_pool_cache pool; /* the holder's only, as the following */
     struct esi_stack_cache stacks;
-    struct esi_stack *hot_stack;                 /* the default-sized one that was given back last, or NULL: for the next that needs one */
-    _Atomic(int64_t) live, spawned;              /* processes made less ended here; made here. Written by the holder, relaxed */
-    struct esi_process *free_blocks;             /* control blocks, through in_queue.next */
+    struct esi_stack
+        *hot_stack; /* the default-sized one that was given back last, or NULL: for the next that needs one */
+    _Atomic(int64_t) live,
+        spawned; /* processes made less ended here; made here. Written by the holder, relaxed */
+    struct esi_process *free_blocks; /* control blocks, through in_queue.next */
     int free_block_count;
-    int slices, backlog;                         /* since clock and poller were looked at; picks with others waiting */
-    int32_t slice_budget;                        /* what the next slot inherits */
+    int slices, backlog;  /* since clock and poller were looked at; picks with others waiting */
+    int32_t slice_budget; /* what the next slot inherits */
     struct esi_random random;
-    pthread_spinlock_t wheel_lock;               /* guards the wheel; a run queue's lock may be taken under it */
+    pthread_spinlock_t wheel_lock; /* guards the wheel; a run queue's lock may be taken under it */
     struct esi_wheel wheel;
-    _Atomic(uint64_t) wheel_next_ns;             /* a lower bound, for sleeping; written under the lock */
-    _Atomic(struct esi_worker *) holder;         /* NULL: between two */
-    _Atomic(uint32_t) ticked;                    /* the watchdog asks it to look at clock and poller */
-    _Atomic(uint32_t) picks;                     /* grows with each process it picks; relaxed, for the watchdog */
-    _Atomic(uint32_t) is_starving;               /* the watchdog saw its queue waiting over two ticks without a pick */
-    uint32_t seen_picks;                         /* the watchdog's own note */
-    _Atomic(uint32_t) is_idle;                   /* its holder sleeps */
+    _Atomic(uint64_t) wheel_next_ns;     /* a lower bound, for sleeping; written under the lock */
+    _Atomic(struct esi_worker *) holder; /* NULL: between two */
+    _Atomic(uint32_t) ticked;            /* the watchdog asks it to look at clock and poller */
+    _Atomic(uint32_t) picks;             /* grows with each process it picks; relaxed, for the watchdog */
+    _Atomic(uint32_t) is_starving; /* the watchdog saw its queue waiting over two ticks without a pick */
+    uint32_t seen_picks;           /* the watchdog's own note */
+    _Atomic(uint32_t) is_idle;     /* its holder sleeps */
 };
 
 enum esi_lost { ESI_LOST_NOT, ESI_LOST_SCHEDULER, ESI_LOST_STRANDED };
@@ -55,33 +63,36 @@ enum esi_lost { ESI_LOST_NOT, ESI_LOST_SCHEDULER, ESI_LOST_STRANDED };
 struct esi_worker {
     int index;
     struct esi_thread thread;
-    _Atomic(pid_t) tid;                          /* written by itself */
-    int *errno_address;                          /* of this thread */
-    struct esi_fiber fiber;                      /* its own stack */
-    struct esi_scheduler *scheduler;             /* the one it holds, or NULL; the worker's, and the watchdog's while it is lost */
-    _Atomic(struct esi_scheduler *) holds;       /* the same as a hint for other threads, relaxed: decided is under `handover` */
-    _Atomic(struct esi_process *) current;       /* whom it runs; written by itself */
-    struct esi_process *leaving;                 /* who left its stack and is not served yet: by who arrives */
-    int32_t budget_given;                        /* the current one's at the beginning of its slice */
-    _Atomic(uint32_t) in_runtime;                /* 0 only while user code runs. Pairs with `lost`: platform/barrier.h */
-    _Atomic(uint32_t) lost;                      /* enum esi_lost */
-    _Atomic(uint32_t) slice;                     /* grows with each process it runs */
-    _Atomic(uint32_t) kill_tried;                /* the signal handler ran and could not leave: for the watchdog */
-    _Atomic(uintptr_t) interrupted_at;           /* where the handler found user code, for warnings */
-    _Atomic(uint32_t) want_place;                /* the watchdog asks the handler for the place only */
-    pthread_mutex_t handover;                    /* held while the watchdog decides about `lost`; the node's lock is taken under it */
-    struct esi_scheduler *lent;                  /* what a spare is to hold from now on; guarded by the node's lock */
-    uint32_t lent_at_slice;                      /* its own note: `slice` when it was lent its scheduler */
-    bool is_retired;                             /* its thread has ended, or is about to; guarded by pinned_lock */
-    _Atomic(int32_t) pin_holders;                /* living processes that es_pin() ties to it */
-    bool never_comes_back;                       /* it is stranded; written by the watchdog, under pinned_lock */
-    struct esi_fault *fault;                     /* what the handler leaves for the report; see containment */
-    sigjmp_buf jump;                             /* to its loop, from a fault or a kill */
+    _Atomic(pid_t) tid;     /* written by itself */
+    int *errno_address;     /* of this thread */
+    struct esi_fiber fiber; /* its own stack */
+    struct esi_scheduler
+        *scheduler; /* the one it holds, or NULL; the worker's, and the watchdog's while it is lost */
+    _Atomic(struct esi_scheduler *)
+        holds; /* the same as a hint for other threads, relaxed: decided is under `handover` */
+    _Atomic(struct esi_process *) current; /* whom it runs; written by itself */
+    struct esi_process *leaving;           /* who left its stack and is not served yet: by who arrives */
+    int32_t budget_given;                  /* the current one's at the beginning of its slice */
+    _Atomic(uint32_t) in_runtime; /* 0 only while user code runs. Pairs with `lost`: platform/barrier.h */
+    _Atomic(uint32_t) lost;       /* enum esi_lost */
+    _Atomic(uint32_t) slice;      /* grows with each process it runs */
+    _Atomic(uint32_t) kill_tried; /* the signal handler ran and could not leave: for the watchdog */
+    _Atomic(uintptr_t) interrupted_at; /* where the handler found user code, for warnings */
+    _Atomic(uint32_t) want_place;      /* the watchdog asks the handler for the place only */
+    pthread_mutex_t
+        handover; /* held while the watchdog decides about `lost`; the node's lock is taken under it */
+    struct esi_scheduler *lent;   /* what a spare is to hold from now on; guarded by the node's lock */
+    uint32_t lent_at_slice;       /* its own note: `slice` when it was lent its scheduler */
+    bool is_retired;              /* its thread has ended, or is about to; guarded by pinned_lock */
+    _Atomic(int32_t) pin_holders; /* living processes that es_pin() ties to it */
+    bool never_comes_back;        /* it is stranded; written by the watchdog, under pinned_lock */
+    struct esi_fault *fault;      /* what the handler leaves for the report; see containment */
+    sigjmp_buf jump;              /* to its loop, from a fault or a kill */
     bool jump_is_set;
     struct esi_park park;
-    struct esi_list in_spares;                   /* while spare; guarded by the node's lock */
-    pthread_spinlock_t pinned_lock;              /* guards pinned */
-    struct esi_list pinned;                      /* runnable processes that only this worker may run */
+    struct esi_list in_spares;      /* while spare; guarded by the node's lock */
+    pthread_spinlock_t pinned_lock; /* guards pinned */
+    struct esi_list pinned;         /* runnable processes that only this worker may run */
     _Atomic(int32_t) pinned_count;
     struct esi_thread_priority priority_before;
     bool is_sleeping;
@@ -96,7 +107,8 @@ struct esi_worker *esi_worker_self(void);
 
 /* The same, for functions that neither wait nor are inlined into one that does: the compiler may keep the thread's address from one use to
  * the next. Two instructions instead of a call; a new process needs it a dozen times. */
-extern __thread struct esi_worker *esi_this_worker __attribute__((tls_model("initial-exec"), visibility("hidden")));
+extern __thread struct esi_worker *esi_this_worker
+    __attribute__((tls_model("initial-exec"), visibility("hidden")));
 static inline struct esi_worker *esi_worker_here(void)
 {
     return esi_this_worker;
@@ -124,18 +136,19 @@ ES_NORETURN void esi_leave_for_good(struct esi_process *self, enum esi_request r
 
 struct esi_node {
     int scheduler_count;
-    struct esi_scheduler *schedulers;            /* array */
+    struct esi_scheduler *schedulers; /* array */
     struct esi_worker *_Atomic workers[ESI_WORKERS_MAX];
     _Atomic(int32_t) worker_count, spare_count, idle_count, stranded_count;
-    pthread_mutex_t lock;                        /* guards spares and the making of workers */
+    pthread_mutex_t lock; /* guards spares and the making of workers */
     struct esi_list spares;
     struct esi_pool pool;
     struct esi_poller *poller;
-    _Atomic(uint64_t) coarse_ns;                 /* the clock, when somebody last looked: at most some ms old while anything runs */
-    _Atomic(uint32_t) wanted;                    /* workers without a scheduler may have pinned processes to run */
-    _Atomic(int32_t) polled;                     /* descriptors that somebody waits for */
-    _Atomic(uint32_t) polling;                   /* a worker is in the poller, asleep or for a look: 1 + its scheduler */
-    _Atomic(uint32_t) state;                     /* enum esi_node_state */
+    _Atomic(uint64_t)
+        coarse_ns; /* the clock, when somebody last looked: at most some ms old while anything runs */
+    _Atomic(uint32_t) wanted;  /* workers without a scheduler may have pinned processes to run */
+    _Atomic(int32_t) polled;   /* descriptors that somebody waits for */
+    _Atomic(uint32_t) polling; /* a worker is in the poller, asleep or for a look: 1 + its scheduler */
+    _Atomic(uint32_t) state;   /* enum esi_node_state */
     _Atomic(int64_t) crashes, contained, handovers, forced_kills, spawned;
     int exit_status;
     const char *name;
