@@ -138,17 +138,41 @@ ES_API es_err es_last_error(void);
 #define ESI_SPAWN_PICK(a, b, c, ...) c
 #define ESI_SPAWN1(options, f) \
     esi_spawn((options), ((void)sizeof((f)(), 0), (void (*)(void))(f)), (esi_argument){0, 0})
-#define ESI_SPAWN2(options, f, x)                                                                            \
-    esi_spawn((options), ((void)sizeof((f)(ESI_IF_VALUE((x), ((es_term){0}), (x))), 0), (void (*)(void))(f)),   \
-              ESI_IF_VALUE((x), esi_argument_literal(ES_T(ESI_IF_VALUE((x), (x), 0))),                          \
+#define ESI_SPAWN2(options, f, x)                                                                  \
+    esi_spawn((options),                                                                           \
+              ((void)sizeof((f)(ESI_IF_VALUE((x), ((es_term){0}), (x))), 0), (void (*)(void))(f)), \
+              ESI_IF_VALUE((x), esi_argument_literal(ES_T(ESI_IF_VALUE((x), (x), 0))),             \
                            esi_argument_pointer(ESI_IF_VALUE((x), (const void *)0, (x)))))
 /* What ES_T() takes, but for pointers: they are passed as they are. */
-#define ESI_IF_VALUE(x, yes, no) \
-    _Generic((x), _Bool: yes, char: yes, signed char: yes, short: yes, int: yes, long: yes, long long: yes,     \
-        unsigned char: yes, unsigned short: yes, unsigned: yes, unsigned long: yes, unsigned long long: yes,    \
-        float: yes, double: yes, es_literal: yes, es_term: yes, es_atom: yes, es_pid: yes, es_ref: yes,         \
-        es_port: yes, es_bin: yes, es_shared_bin: yes, default: no)
-static inline esi_argument esi_argument_literal(es_literal x) { return (esi_argument){2, x.w}; }
+#define ESI_IF_VALUE(x, yes, no)       \
+    _Generic((x), _Bool                \
+             : yes, char               \
+             : yes, signed char        \
+             : yes, short              \
+             : yes, int                \
+             : yes, long               \
+             : yes, long long          \
+             : yes, unsigned char      \
+             : yes, unsigned short     \
+             : yes, unsigned           \
+             : yes, unsigned long      \
+             : yes, unsigned long long \
+             : yes, float              \
+             : yes, double             \
+             : yes, es_literal         \
+             : yes, es_term            \
+             : yes, es_atom            \
+             : yes, es_pid             \
+             : yes, es_ref             \
+             : yes, es_port            \
+             : yes, es_bin             \
+             : yes, es_shared_bin      \
+             : yes, default            \
+             : no)
+static inline esi_argument esi_argument_literal(es_literal x)
+{
+    return (esi_argument){2, x.w};
+}
 static inline esi_argument esi_argument_pointer(const void *x)
 {
     return (esi_argument){1, (uint64_t)(uintptr_t)x};
