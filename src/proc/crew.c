@@ -183,7 +183,8 @@ static bool retire(struct esi_worker *w)
 void esi_worker_wait_among_spares(struct esi_worker *w)
 {
     pthread_mutex_lock(&esi_node.lock);
-    if (!w->scheduler && !esi_list_is_linked(&w->in_spares)) {
+    /* Woken for nothing it comes here again, and may have been lent one since: who is on the list then would be lent a second. */
+    if (!w->lent && !esi_list_is_linked(&w->in_spares)) {
         esi_list_push_back(&esi_node.spares, &w->in_spares);
         atomic_fetch_add_explicit(&esi_node.spare_count, 1, memory_order_relaxed);
     }
