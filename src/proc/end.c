@@ -146,6 +146,8 @@ static void end_for_others(struct esi_process *self, bool may_yield)
 
 static void release_rest(struct esi_process *self)
 {
+    if (self->pin_count && self->pinned_to)
+        esi_pin_end(self);
     if (atomic_load_explicit(&self->alarm_ns, memory_order_relaxed))
         esi_timer_cancel(&self->timeout);
     if (self->reason_block)
