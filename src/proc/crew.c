@@ -168,7 +168,8 @@ static bool retire(struct esi_worker *w)
     bool done = false;
     pthread_mutex_lock(&esi_node.lock);
     pthread_spin_lock(&w->pinned_lock);
-    if (esi_list_is_linked(&w->in_spares) && !wants_a_scheduler(w) && !atomic_load_explicit(&w->pin_holders, memory_order_seq_cst) &&
+    if (esi_list_is_linked(&w->in_spares) && !wants_a_scheduler(w) &&
+        !atomic_load_explicit(&w->pin_holders, memory_order_seq_cst) &&
         atomic_load_explicit(&esi_node.spare_count, memory_order_relaxed) > SPARES_KEPT) {
         esi_list_remove(&w->in_spares);
         atomic_fetch_sub_explicit(&esi_node.spare_count, 1, memory_order_relaxed);
@@ -213,7 +214,8 @@ static struct esi_worker *take_spare(struct esi_scheduler *scheduler)
         esi_park_wake(&spare->park);
         return spare;
     }
-    if (atomic_load_explicit(&esi_node.worker_count, memory_order_relaxed) >= esi_node.scheduler_count + ESI_SPARES_MAX)
+    if (atomic_load_explicit(&esi_node.worker_count, memory_order_relaxed) >=
+        esi_node.scheduler_count + ESI_SPARES_MAX)
         return NULL;
     struct esi_worker *spare;
     return esi_worker_open(scheduler, &spare) == ES_OK ? spare : NULL;
@@ -261,7 +263,8 @@ bool esi_worker_hand_over(struct esi_worker *w)
     bool done = false;
     struct esi_scheduler *scheduler = NULL;
     pthread_mutex_lock(&w->handover);
-    if (atomic_load_explicit(&w->holds, memory_order_relaxed) && atomic_load_explicit(&w->lost, memory_order_relaxed) == ESI_LOST_NOT &&
+    if (atomic_load_explicit(&w->holds, memory_order_relaxed) &&
+        atomic_load_explicit(&w->lost, memory_order_relaxed) == ESI_LOST_NOT &&
         catch_outside(w, ESI_LOST_SCHEDULER)) {
         pthread_mutex_lock(&esi_node.lock);
         /* Only now: before it was caught it may have lent one away and got another. */
@@ -309,13 +312,22 @@ static bool must_end(struct esi_process *p)
     return esi_signals_must_end(p);
 }
 
-/* `p` was pinned to a thread that never comes back: nobody may run its code any more. */
-static void orphan(struct esi_process *p)
+/* No es_pin() tied it, and its thread is gone: any other will do. */
+static void set_free(struct esi_process *p)
 {
     p->pinned_to = NULL;
-    p->pin_count = 0;
-    esi_process_doom(p, es_from_atom(es_am_killed));
+    p->last_worker = NULL;
     esi_make_runnable(p, false);
+}
+
+/* `p` was pinned to a thread that never comes back: by es_pin(), then nobody may run its code any more. */
+static void orphan(struct esi_process *p)
+{
+    if (p->pin_count) {
+        p->pin_count = 0;
+        esi_process_doom(p, es_from_atom(es_am_killed));
+    }
+    set_free(p);
 }
 
 static void orphan_pinned(struct esi_worker *w)
@@ -352,7 +364,8 @@ bool esi_worker_strand(struct esi_worker *w, uint32_t slice)
         } else {
             /* Without a scheduler it must hear of it when it enters. */
             bool has_one = atomic_load_explicit(&w->holds, memory_order_relaxed) != NULL;
-            atomic_store_explicit(&w->lost, has_one ? ESI_LOST_NOT : ESI_LOST_SCHEDULER, memory_order_release);
+            atomic_store_explicit(&w->lost, has_one ? ESI_LOST_NOT : ESI_LOST_SCHEDULER,
+                                  memory_order_release);
         }
     }
     pthread_mutex_unlock(&w->handover);
@@ -378,10 +391,9 @@ void esi_make_runnable_pinned(struct esi_process *p)
 {
     struct esi_worker *w = p->pinned_to;
     pthread_spin_lock(&w->pinned_lock);
-    if (w->is_retired) { /* no es_pin() tied it, or the thread would have stayed: any other will do */
+    if (w->is_retired) { /* with es_pin() the thread would have stayed */
         pthread_spin_unlock(&w->pinned_lock);
-        p->pinned_to = NULL;
-        esi_make_runnable(p, false);
+        set_free(p);
         return;
     }
     if (w->never_comes_back) {

@@ -114,7 +114,8 @@ static uint8_t kind_of(const struct seen *seen, const char *name, uint8_t *flags
         }
     }
     *flags = (uint8_t)(is_marked ? joined : 0);
-    bool is_libc = module_holds(seen, libc_address);
+    bool is_libc = module_holds(seen, libc_address) || strncmp(name, "ld-linux", 8) == 0 ||
+                   strncmp(name, "linux-vdso", 10) == 0;
     bool is_runtime = module_holds(seen, (uintptr_t)&esi_module_of);
     if (is_libc)
         return is_marked || is_runtime ? ESI_MODULE_FOREIGN : ESI_MODULE_LIBC;

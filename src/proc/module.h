@@ -15,7 +15,7 @@ enum esi_module_kind {
     ESI_MODULE_MARKED,    /* includes engset.h */
     ESI_MODULE_RUNTIME,   /* libengset itself */
     ESI_MODULE_CONTAINED, /* es_contain() promised */
-    ESI_MODULE_LIBC,
+    ESI_MODULE_LIBC,      /* its loader, and what the kernel adds to it, too */
     ESI_MODULE_FOREIGN,
 };
 

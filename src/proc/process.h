@@ -91,9 +91,10 @@ struct esi_process {
     uint16_t suspend_count;
     uint16_t frame_refs; /* others hold pointers into its stack: not hibernated */
     uint16_t pin_count;
-    int errno_value;              /* while it does not run */
-    struct esi_worker *pinned_to; /* while pin_count */
-    struct esi_call *call;        /* the call under way (on its stack), or NULL */
+    int errno_value;                /* while it does not run */
+    struct esi_worker *pinned_to;   /* while pin_count, or while foreign code sends it back there */
+    struct esi_worker *last_worker; /* who ran it last; NULL: nobody, or it does not matter */
+    struct esi_call *call;          /* the call under way (on its stack), or NULL */
     uint64_t group_leader, parent;
     int64_t memory_bytes; /* blocks it owns and messages it holds; shown to others at each switch */
 

@@ -4,17 +4,19 @@
  * slot and is ready, the stack is left for that one's straight away; whoever arrives serves the one who left (esi_arrived). */
 #include "platform/clock.h"
 #include "proc/end.h"
+#include "proc/foreign.h"
 #include "proc/scheduler.h"
 #include "proc/wait.h"
 #include "proc/worker.h"
 
 /* May `q` run without the worker's loop having looked at it? */
-static inline bool is_plainly_ready(struct esi_process *q)
+static inline bool is_plainly_ready(struct esi_worker *w, struct esi_process *q)
 {
     return (q->fiber.stack || !q->react) && !q->is_doomed && !q->is_ending && !q->suspend_count &&
            !q->taken && !q->turning && !q->pinned_to &&
            !(atomic_load_explicit(&q->flags, memory_order_relaxed) & (ESI_FLAG_SIGNALS | ESI_FLAG_WOKEN)) &&
-           !atomic_load_explicit(&q->is_hibernated, memory_order_relaxed);
+           !atomic_load_explicit(&q->is_hibernated, memory_order_relaxed) &&
+           (q->last_worker == w || !q->fiber.stack || !esi_stands_in_foreign_code(q));
 }
 
 /* Whom to leave for: the process in the next slot, which is then the one that runs, or the worker's loop. */
@@ -25,7 +27,7 @@ static inline struct esi_fiber *leave_for(struct esi_worker *w, struct esi_proce
     struct esi_process *q = w->scheduler ? esi_scheduler_take_next(w) : NULL;
     if (!q)
         return &w->fiber;
-    if (__builtin_expect(!is_plainly_ready(q) || !esi_has_stack(w, q, esi_process_main), 0)) {
+    if (__builtin_expect(!is_plainly_ready(w, q) || !esi_has_stack(w, q, esi_process_main), 0)) {
         w->scheduler->next = q;
         return &w->fiber;
     }

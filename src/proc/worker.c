@@ -7,6 +7,7 @@
 #include "platform/clock.h"
 #include "proc/end.h"
 #include "proc/fault.h"
+#include "proc/foreign.h"
 #include "proc/hibernate.h"
 #include "proc/node.h"
 #include "proc/scheduler.h"
@@ -247,6 +248,9 @@ void esi_slice_begin(struct esi_worker *w, struct esi_process *p)
     /* relaxed: the watchdog reads both as hints and decides under barriers. */
     atomic_store_explicit(&w->current, p, memory_order_relaxed);
     atomic_store_explicit(&w->slice, w->slice + 1, memory_order_relaxed);
+    p->last_worker = w;
+    if (__builtin_expect(p->pinned_to && !p->pin_count, 0))
+        p->pinned_to = NULL;
     show(p, ES_STATE_RUNNING);
     /* From here on it looks at what it waits for; a wake-up from before is used up, a later one keeps it from the next sleep. seq_cst:
      * what the waker made true before it set the flag is seen. */
@@ -275,8 +279,23 @@ void esi_arrived(struct esi_worker *w)
     serve(w, left);
 }
 
+/* Ran elsewhere last, and foreign code on its stack may believe that it still does: it goes back there. */
+static bool goes_back(struct esi_worker *w, struct esi_process *p)
+{
+    if (p->last_worker == w || !p->last_worker || !p->fiber.stack || (p->is_doomed && !p->is_deferring))
+        return false;
+    esi_hibernate_restore(p);
+    if (!esi_stands_in_foreign_code(p))
+        return false;
+    p->pinned_to = p->last_worker;
+    esi_make_runnable_pinned(p);
+    return true;
+}
+
 static void run(struct esi_worker *w, struct esi_process *p)
 {
+    if (goes_back(w, p))
+        return;
     esi_slice_begin(w, p);
     if (make_ready(w, p))
         esi_fiber_switch(&w->fiber, &p->fiber);

@@ -1,0 +1,26 @@
+/* proc/foreign.c - looks through a stack for return addresses into modules without the mark. */
+#include "proc/foreign.h"
+
+#include "proc/module.h"
+#include "proc/unwind.h"
+#include "proc/worker.h"
+
+static bool is_foreign(uintptr_t address)
+{
+    enum esi_module_kind kind = esi_module_kind_of(address);
+    return kind == ESI_MODULE_FOREIGN || kind == ESI_MODULE_CONTAINED;
+}
+
+/* Not seen by sanitizers: the words may lie in red zones. */
+__attribute__((no_sanitize("address", "thread"))) bool esi_stands_in_foreign_code(const struct esi_process *p)
+{
+    uintptr_t low = (uintptr_t)p->fiber.sp & ~(uintptr_t)7, word;
+    struct esi_stack_span span = {low, (uintptr_t)p->fiber.stack->high};
+    if (is_foreign((uintptr_t)&esi_process_main)) /* a static libc: the kinds say nothing */
+        return false;
+    for (uintptr_t at = low; esi_stack_read(span, at, &word); at += sizeof word) {
+        if (is_foreign(word))
+            return true;
+    }
+    return false;
+}
