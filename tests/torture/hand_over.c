@@ -229,7 +229,6 @@ static void hung_one(void)
         down[i] = es_monitor(hung);
     es_link(hung);
     es_unlink(hung);
-    es_send(hung, poke);
     es_send_exit(hung, es_am_kill);
     for (int i = 0; i < 3; i++)
         EXPECT(got_down(down[i], hung, ES_ANY));
