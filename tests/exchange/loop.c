@@ -345,6 +345,25 @@ static char *path_in(const struct scene *s, const char *name, const char *suffix
     return out;
 }
 
+/* Until some socket has the UDP port: a callee that does not listen yet misses the first INVITE. By the kernel's list, for a socket of
+ * another OS process tells nobody. */
+static void wait_until_bound(int port)
+{
+    char wanted[16], line[256];
+    snprintf(wanted, sizeof wanted, ":%04X ", port);
+    for (int64_t until = now_ms() + PATIENCE_MS; now_ms() < until; poll(NULL, 0, 5)) {
+        bool is_bound = false;
+        FILE *list = fopen("/proc/net/udp", "r");
+        while (list && fgets(line, sizeof line, list))
+            is_bound = is_bound || strstr(line, wanted) != NULL;
+        if (list)
+            fclose(list);
+        if (is_bound || !list)
+            return;
+    }
+    fail_msg("nobody bound UDP port %d", port);
+}
+
 /* Starts SIPp with the scenario `name`, `calls` calls, `rate` a second, `hold_ms` long. */
 static pid_t start_sipp(const struct scene *s, const char *name, uint16_t port, int calls, int rate,
                         int hold_ms)
@@ -391,8 +410,11 @@ static pid_t start_sipp(const struct scene *s, const char *name, uint16_t port, 
                            path_in(s, name, "log", log),
                            NULL};
     pid_t pid = fork();
-    if (pid != 0)
+    if (pid != 0) {
+        if (!strcmp(name, "uas"))
+            wait_until_bound(port);
         return pid;
+    }
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     int nowhere = open("/dev/null", O_RDWR);
     dup2(nowhere, 0);
