@@ -103,6 +103,16 @@ static bool is_promised(const char *name)
     return false;
 }
 
+/* The sanitizers' runtimes stand between any function and libc; nothing in them waits, or keeps a thread's address over a wait. */
+static bool is_sanitizer(const char *name)
+{
+    static const char *const names[] = {"libasan.", "libubsan.", "libtsan.", "liblsan.", "libclang_rt."};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strncmp(name, names[i], strlen(names[i])) == 0)
+            return true;
+    return false;
+}
+
 static uint8_t kind_of(const struct seen *seen, const char *name, uint8_t *flags)
 {
     bool is_marked = false;
@@ -115,7 +125,7 @@ static uint8_t kind_of(const struct seen *seen, const char *name, uint8_t *flags
     }
     *flags = (uint8_t)(is_marked ? joined : 0);
     bool is_libc = module_holds(seen, libc_address) || strncmp(name, "ld-linux", 8) == 0 ||
-                   strncmp(name, "linux-vdso", 10) == 0;
+                   strncmp(name, "linux-vdso", 10) == 0 || is_sanitizer(name);
     bool is_runtime = module_holds(seen, (uintptr_t)&esi_module_of);
     if (is_libc)
         return is_marked || is_runtime ? ESI_MODULE_FOREIGN : ESI_MODULE_LIBC;
