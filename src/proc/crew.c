@@ -19,7 +19,7 @@
 #include "base/probe.h"
 #include "platform/clock.h"
 #include "proc/end.h"
-#include "proc/fault.h"
+#include "proc/contain/fault.h"
 #include "proc/scheduler.h"
 
 /* `w` holds `scheduler` from here on, or none: NULL. */

@@ -14,8 +14,8 @@
 #include "base/log.h"
 #include "base/probe.h"
 #include "proc/node.h"
-#include "proc/report.h"
-#include "proc/trail.h"
+#include "proc/contain/report.h"
+#include "proc/contain/trail.h"
 #include "proc/worker.h"
 #include "term/copy.h"
 

@@ -1,8 +1,8 @@
 /* proc/foreign.c - looks through a stack for return addresses into modules without the mark. */
 #include "proc/foreign.h"
 
-#include "proc/module.h"
-#include "proc/unwind.h"
+#include "proc/contain/module.h"
+#include "proc/contain/unwind.h"
 #include "proc/worker.h"
 
 static bool is_foreign(uintptr_t address)

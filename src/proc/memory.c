@@ -10,7 +10,7 @@
 #include <string.h>
 #include "base/alloc.h"
 #include "proc/send.h"
-#include "proc/trail.h"
+#include "proc/contain/trail.h"
 #include "term/copy.h"
 #include "term/parse.h"
 #include "term/struct.h"

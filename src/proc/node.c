@@ -18,7 +18,7 @@
 #include "platform/poller.h"
 #include "platform/random.h"
 #include "proc/end.h"
-#include "proc/fault.h"
+#include "proc/contain/fault.h"
 #include "proc/scheduler.h"
 
 struct esi_node esi_node = {.lock = PTHREAD_MUTEX_INITIALIZER};

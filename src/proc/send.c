@@ -3,7 +3,7 @@
 #include "proc/node.h"
 #include "proc/process.h"
 #include "proc/send.h"
-#include "proc/trail.h"
+#include "proc/contain/trail.h"
 #include "term/copy.h"
 
 /* Ended by its own mailbox: the policy `kill`. */

@@ -19,10 +19,10 @@
 #include "platform/clock.h"
 #include "platform/park.h"
 #include "platform/thread.h"
-#include "proc/fault.h"
+#include "proc/contain/fault.h"
 #include "proc/label.h"
-#include "proc/place.h"
-#include "proc/report.h"
+#include "proc/contain/place.h"
+#include "proc/contain/report.h"
 #include "proc/scheduler.h"
 
 /* After a look that found somebody blocked the next comes soon: where one blocks, others follow, each on the scheduler that the one

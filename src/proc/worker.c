@@ -6,7 +6,7 @@
 #include "base/probe.h"
 #include "platform/clock.h"
 #include "proc/end.h"
-#include "proc/fault.h"
+#include "proc/contain/fault.h"
 #include "proc/foreign.h"
 #include "proc/hibernate.h"
 #include "proc/node.h"

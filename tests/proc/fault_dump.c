@@ -7,8 +7,8 @@
 #include "case.h"
 #include "base/assert.h"
 #include "platform/sanitize.h"
-#include "proc/dump.h"
-#include "proc/fault.h"
+#include "proc/contain/dump.h"
+#include "proc/contain/fault.h"
 
 struct outcome {
     int status;       /* of waitpid() */

@@ -1,7 +1,7 @@
 /* fault_judge.c - containment's deciding half: each rule, and that their order counts. */
 #include <signal.h>
 #include "case.h"
-#include "proc/judge.h"
+#include "proc/contain/judge.h"
 
 #define FROM_KERNEL 1
 

@@ -5,11 +5,11 @@
 #include "case.h"
 #include <engset/mark.h>
 #include "platform/sanitize.h"
-#include "proc/leaf.h"
-#include "proc/line.h"
-#include "proc/module.h"
-#include "proc/symbol.h"
-#include "proc/unwind.h"
+#include "proc/contain/leaf.h"
+#include "proc/contain/line.h"
+#include "proc/contain/module.h"
+#include "proc/contain/symbol.h"
+#include "proc/contain/unwind.h"
 
 static int start(void **state)
 {

@@ -1,6 +1,6 @@
 /* fault_report.c - the form of reports: as text, as JSON, and not too many. */
 #include "case.h"
-#include "proc/report.h"
+#include "proc/contain/report.h"
 
 static char last[8192];
 static int count;

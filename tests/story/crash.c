@@ -5,7 +5,7 @@
 #include "rounds.h"
 #include <engset.h>
 #include "platform/sanitize.h"
-#include "proc/report.h"
+#include "proc/contain/report.h"
 
 #ifdef __clang__
 #define AS_WRITTEN noinline, optnone

@@ -7,7 +7,7 @@
 #include "case.h"
 #include <engset.h>
 #include "platform/sanitize.h"
-#include "proc/fault.h"
+#include "proc/contain/fault.h"
 
 #ifdef __clang__
 #define AS_WRITTEN noinline, optnone

@@ -1,7 +1,7 @@
 /* report.c - what is told of a process that ends by an error that the runtime found, or of its own will. */
 #include <engset.h>
 #include "story.h"
-#include "proc/report.h"
+#include "proc/contain/report.h"
 
 #ifdef __clang__
 #define AS_WRITTEN noinline, optnone

@@ -11,7 +11,7 @@
 #include <engset/port.h>
 #include "story.h"
 #include "platform/sanitize.h"
-#include "proc/report.h"
+#include "proc/contain/report.h"
 
 ES_ATOMS(poke, stop);
 

@@ -7,7 +7,7 @@
 #include <unistd.h>
 #include "story.h"
 #include "platform/sanitize.h"
-#include "proc/report.h"
+#include "proc/contain/report.h"
 
 ES_ATOMS(filler, done, ready);
 

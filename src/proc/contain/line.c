@@ -1,6 +1,6 @@
-/* proc/line.c - DWARF's line machine, as far as one question needs it. */
+/* proc/contain/line.c - DWARF's line machine, as far as one question needs it. */
 #include <string.h>
-#include "proc/line.h"
+#include "proc/contain/line.h"
 
 enum { FORM_STRING = 0x08, FORM_LINE_STRP = 0x1f, FORM_STRP = 0x0e, FORM_UDATA = 0x0f, FORM_BLOCK = 0x09 };
 enum { CONTENT_PATH = 1, CONTENT_DIRECTORY = 2, FORMATS_MAX = 8 };

@@ -1,13 +1,13 @@
-/* proc/leaf.h - libc's memory and string functions: they hold no lock and keep no state.
+/* proc/contain/leaf.h - libc's memory and string functions: they hold no lock and keep no state.
  *
  * So a fault in one of them that process code called is the process's own (H2, rule 5). Which they are stands in leaf.c; where they
  * are is found when a node starts, as the loader has chosen them for this machine. */
-#ifndef PROC_LEAF_H
-#define PROC_LEAF_H
+#ifndef PROC_CONTAIN_LEAF_H
+#define PROC_CONTAIN_LEAF_H
 
 #include <stdbool.h>
 #include <stdint.h>
-#include "proc/unwind.h"
+#include "proc/contain/unwind.h"
 
 /* Finds them. After esi_modules_start(), while there is no process. */
 void esi_leaves_start(void);

@@ -1,9 +1,9 @@
-/* proc/symbol.h - the name of a place in code.
+/* proc/contain/symbol.h - the name of a place in code.
  *
  * From the symbol table of the module's file, so that static functions have names, and from its line table where there is one. Reads files
  * and takes locks: not for signal handlers. */
-#ifndef PROC_SYMBOL_H
-#define PROC_SYMBOL_H
+#ifndef PROC_CONTAIN_SYMBOL_H
+#define PROC_CONTAIN_SYMBOL_H
 
 #include <stdbool.h>
 #include <stdint.h>

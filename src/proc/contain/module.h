@@ -1,9 +1,9 @@
-/* proc/module.h - which code belongs to whom.
+/* proc/contain/module.h - which code belongs to whom.
  *
  * A table of the executable ranges of all modules (the executable and its shared objects), made when a node starts and made
  * anew when a marked module comes or goes. Signal handlers read it. What follows from it is decided in judge.h. */
-#ifndef PROC_MODULE_H
-#define PROC_MODULE_H
+#ifndef PROC_CONTAIN_MODULE_H
+#define PROC_CONTAIN_MODULE_H
 
 #include <stdint.h>
 #include <engset/base.h>

@@ -1,9 +1,9 @@
-/* proc/line.h - the line of source that an instruction came from.
+/* proc/contain/line.h - the line of source that an instruction came from.
  *
  * Runs the line programs of DWARF 2 to 5 (.debug_line) until one covers the address. Reads only the bytes it is given and
  * believes none of them. Compressed sections and DWARF64 are not read. */
-#ifndef PROC_LINE_H
-#define PROC_LINE_H
+#ifndef PROC_CONTAIN_LINE_H
+#define PROC_CONTAIN_LINE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,12 +1,12 @@
-/* proc/report.h - what a crash looks like to who reads stderr.
+/* proc/contain/report.h - what a crash looks like to who reads stderr.
  *
  * One report a crash, at most 15 lines, written at once; with ES_LOG=json one object on one line with the same fields. At most
  * 20 a second, then a line that says how many were left out. ES_REPORTS=0 switches them off; ES_REPORTS=all also tells of processes
  * that end by themselves with a reason that is no error of theirs. */
-#ifndef PROC_REPORT_H
-#define PROC_REPORT_H
+#ifndef PROC_CONTAIN_REPORT_H
+#define PROC_CONTAIN_REPORT_H
 
-#include "proc/fault.h"
+#include "proc/contain/fault.h"
 
 /* E0101, or E0203 for a stack that was too small: `p` was left because of `*fault` and will end with `reason`. In the runtime, on behalf of `p`. */
 void esi_report_fault(struct esi_process *p, const struct esi_fault *fault, es_term reason);

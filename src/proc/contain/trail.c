@@ -1,12 +1,12 @@
-/* proc/trail.c - taking down return addresses, and finding among them where the runtime was called.
+/* proc/contain/trail.c - taking down return addresses, and finding among them where the runtime was called.
  *
  * In a static link the runtime's functions stand in the user's own module. Its static functions cannot be told from the user's by their
  * names, but they stand further in than the public one that was called, whose name begins with es_ or esi_ and is global. */
-#include "proc/trail.h"
+#include "proc/contain/trail.h"
 
 #include <string.h>
-#include "proc/module.h"
-#include "proc/symbol.h"
+#include "proc/contain/module.h"
+#include "proc/contain/symbol.h"
 
 __attribute__((noinline)) void esi_trail_note(struct esi_process *self)
 {

@@ -1,4 +1,4 @@
-/* proc/fault.h - the doing half of containment: signal handlers, the way out of a process, the end of the node.
+/* proc/contain/fault.h - the doing half of containment: signal handlers, the way out of a process, the end of the node.
  *
  * A fault in a process's code leaves the process by siglongjmp to its worker's loop, which calls esi_fault_landed() and lets the process
  * end. A fault that may not be contained (judge.h) writes a crash dump (dump.h) and ends the OS process by the same signal.
@@ -7,12 +7,12 @@
  * Under AddressSanitizer and ThreadSanitizer our handlers stand in front of theirs; a fault that ends the node is handed on to the one
  * that was there before, so their report comes after our dump. ThreadSanitizer delays asynchronous signals to the next call
  * that it intercepts, so there a loop without calls cannot be killed. */
-#ifndef PROC_FAULT_H
-#define PROC_FAULT_H
+#ifndef PROC_CONTAIN_FAULT_H
+#define PROC_CONTAIN_FAULT_H
 
 #include <signal.h>
-#include "proc/judge.h"
-#include "proc/unwind.h"
+#include "proc/contain/judge.h"
+#include "proc/contain/unwind.h"
 #include "proc/worker.h"
 
 enum { ESI_FAULT_FRAMES = 16, ESI_FAULT_TEXT = 160 };

@@ -1,9 +1,9 @@
-/* proc/unwind.h - from a place in a function to the place that called it, by the compiler's own tables.
+/* proc/contain/unwind.h - from a place in a function to the place that called it, by the compiler's own tables.
  *
  * Reads the .eh_frame entry of the function, which compilers leave by default, and the stack within the bounds it is given. Everything
  * here is async-signal-safe. No registers but those that lead to the next frame, no personality, no cleanup. */
-#ifndef PROC_UNWIND_H
-#define PROC_UNWIND_H
+#ifndef PROC_CONTAIN_UNWIND_H
+#define PROC_CONTAIN_UNWIND_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,13 +1,13 @@
-/* proc/place.c - what the kernel says of a thread: /proc/self/task/TID/syscall is "running", or the number, six arguments, sp and pc. */
+/* proc/contain/place.c - what the kernel says of a thread: /proc/self/task/TID/syscall is "running", or the number, six arguments, sp and pc. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-#include "proc/module.h"
-#include "proc/place.h"
-#include "proc/symbol.h"
-#include "proc/trail.h"
+#include "proc/contain/module.h"
+#include "proc/contain/place.h"
+#include "proc/contain/symbol.h"
+#include "proc/contain/trail.h"
 
 static const struct {
     long number;

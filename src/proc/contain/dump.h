@@ -1,13 +1,13 @@
-/* proc/dump.h - the crash dump: what the node was doing when it had to end.
+/* proc/contain/dump.h - the crash dump: what the node was doing when it had to end.
  *
  * Written in a signal handler with system calls only, into engset-crash-<OS pid>.dump in the folder ES_DUMP_DIR names, or the current
  * one; ES_DUMP=0: none. Mode 0600, never over an existing file or through a link (then .1, .2 ... .9 is added), at most 1 MiB. Text,
  * line by line; the first line names the version of the form. What cannot be read any more is left out. */
-#ifndef PROC_DUMP_H
-#define PROC_DUMP_H
+#ifndef PROC_CONTAIN_DUMP_H
+#define PROC_CONTAIN_DUMP_H
 
 #include <signal.h>
-#include "proc/fault.h"
+#include "proc/contain/fault.h"
 
 /* Why the node ends. */
 struct esi_dump_cause {

@@ -1,4 +1,4 @@
-/* proc/report.c - builds a report as a heading and fields, then writes it as text or as JSON.
+/* proc/contain/report.c - builds a report as a heading and fields, then writes it as text or as JSON.
  *
  * Text:  error[E0101]: process kv <0.101.0> crashed: {signal,sigsegv,<<"handle+0x1c in kv">>}
  *          at              handle+0x1c in kv (src/kv.c:41)
@@ -11,10 +11,10 @@
 #include <unistd.h>
 #include "base/log.h"
 #include "proc/bond.h"
-#include "proc/report.h"
+#include "proc/contain/report.h"
 #include "proc/label.h"
-#include "proc/symbol.h"
-#include "proc/trail.h"
+#include "proc/contain/symbol.h"
+#include "proc/contain/trail.h"
 #include "term/print.h"
 
 enum { FIELDS_MAX = 14, ARENA_BYTES = 3072, HEADING_BYTES = 640, OUT_BYTES = 8192, PER_SECOND = 20 };

@@ -1,12 +1,12 @@
-/* proc/unwind.c - as much of DWARF's call frame information as C code needs.
+/* proc/contain/unwind.c - as much of DWARF's call frame information as C code needs.
  *
  * A function's entry is found by the sorted table in .eh_frame_hdr. Its instructions say how to compute the CFA (the stack pointer
  * before the call) from a register, and where the return address and the caller's frame pointer were saved. Tables are
  * believed as far as they are in a module we know; what is odd ends the walk. Format: LSB Core, "Exception Frames". */
 #include <string.h>
 #include <ucontext.h>
-#include "proc/module.h"
-#include "proc/unwind.h"
+#include "proc/contain/module.h"
+#include "proc/contain/unwind.h"
 
 #if defined(__x86_64__)
 enum { REGISTER_FP = 6, REGISTER_SP = 7, REGISTER_RETURN = 16 };

@@ -1,10 +1,10 @@
-/* proc/trail.h - where a process stood when it made an error that the runtime found: for the report.
+/* proc/contain/trail.h - where a process stood when it made an error that the runtime found: for the report.
  *
  * Taken down while its stack still stands, read when its end is reported. What faulted has struct esi_fault instead. */
-#ifndef PROC_TRAIL_H
-#define PROC_TRAIL_H
+#ifndef PROC_CONTAIN_TRAIL_H
+#define PROC_CONTAIN_TRAIL_H
 
-#include "proc/fault.h"
+#include "proc/contain/fault.h"
 
 struct esi_trail {
     int count;

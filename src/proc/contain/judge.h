@@ -1,12 +1,12 @@
-/* proc/judge.h - may a fault end its process alone, or must the node end?
+/* proc/contain/judge.h - may a fault end its process alone, or must the node end?
  *
  * The deciding half of containment: no signals, no threads, no memory. fault.c gathers the facts and does what is decided. The rules
  * are those of docs/explanation/containment.md, in their order; the first that applies decides. */
-#ifndef PROC_JUDGE_H
-#define PROC_JUDGE_H
+#ifndef PROC_CONTAIN_JUDGE_H
+#define PROC_CONTAIN_JUDGE_H
 
 #include <stdbool.h>
-#include "proc/module.h"
+#include "proc/contain/module.h"
 
 /* What is known of a signal in the moment it is handled. */
 struct esi_fault_facts {

@@ -1,4 +1,4 @@
-/* proc/module.c - a sorted array of ranges behind one atomic pointer.
+/* proc/contain/module.c - a sorted array of ranges behind one atomic pointer.
  *
  * Writers hold a lock, build a new table and publish it; readers, signal handlers among them, only follow the pointer. Old
  * tables stay until the node stops, since a handler may be reading one: there is one for each dlopen() of a
@@ -14,8 +14,8 @@
 #include <engset/mark.h>
 #include "base/alloc.h"
 #include "base/log.h"
-#include "proc/fault.h"
-#include "proc/module.h"
+#include "proc/contain/fault.h"
+#include "proc/contain/module.h"
 
 enum { MARKS_MAX = 256, PROMISES_MAX = 32 };
 

@@ -1,6 +1,6 @@
-/* proc/judge.c - the ordered rules of containment. */
+/* proc/contain/judge.c - the ordered rules of containment. */
 #include <signal.h>
-#include "proc/judge.h"
+#include "proc/contain/judge.h"
 
 static enum esi_fault_kind kind_of(const struct esi_fault_facts *f)
 {

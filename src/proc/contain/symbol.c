@@ -1,4 +1,4 @@
-/* proc/symbol.c - symbol tables, read from the modules' files once and kept.
+/* proc/contain/symbol.c - symbol tables, read from the modules' files once and kept.
  *
  * The files are read, not mapped: somebody may write over one while it is open. That a file is still the one that was loaded is seen by
  * its program headers. Sizes in it are believed only within bounds. */
@@ -11,9 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/alloc.h"
-#include "proc/line.h"
-#include "proc/module.h"
-#include "proc/symbol.h"
+#include "proc/contain/line.h"
+#include "proc/contain/module.h"
+#include "proc/contain/symbol.h"
 
 enum { FILES_MAX = 64, SECTIONS_MAX = 4096, SECTION_BYTES_MAX = 64 << 20, LINES_CACHED = 256 };
 

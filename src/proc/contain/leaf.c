@@ -1,12 +1,12 @@
-/* proc/leaf.c - where the leaf functions of libc are.
+/* proc/contain/leaf.c - where the leaf functions of libc are.
  *
  * libc is stripped, and these are chosen at load time among variants for the processor, so the addresses come from dlsym(), which gives
  * the chosen one, and the sizes from its .eh_frame entry. Some call each other (strncat calls strnlen), so the way to the
  * caller may have a few steps. */
 #include <dlfcn.h>
 #include <stddef.h>
-#include "proc/leaf.h"
-#include "proc/module.h"
+#include "proc/contain/leaf.h"
+#include "proc/contain/module.h"
 
 /* strdup and its like allocate; strtok, strerror and strcoll have state: not here. */
 static const char *const names[] = {

@@ -1,4 +1,4 @@
-/* proc/fault.c - gathers the facts of a signal, asks judge.c, and does what it says.
+/* proc/contain/fault.c - gathers the facts of a signal, asks judge.c, and does what it says.
  *
  * All that runs in a handler is async-signal-safe, keeps errno, and reads nothing of user land but words within the process's own
  * stack. `in_runtime` is 1 from the moment a handler decides to leave: the worker's loop behind the jump is the runtime. */
@@ -18,12 +18,12 @@
 #include "base/text.h"
 #include "platform/barrier.h"
 #include "platform/fiber.h"
-#include "proc/dump.h"
-#include "proc/fault.h"
-#include "proc/leaf.h"
-#include "proc/report.h"
-#include "proc/symbol.h"
-#include "proc/trail.h"
+#include "proc/contain/dump.h"
+#include "proc/contain/fault.h"
+#include "proc/contain/leaf.h"
+#include "proc/contain/report.h"
+#include "proc/contain/symbol.h"
+#include "proc/contain/trail.h"
 
 static const int fault_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT};
 enum { FAULT_SIGNALS = sizeof fault_signals / sizeof *fault_signals };

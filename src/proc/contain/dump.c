@@ -1,4 +1,4 @@
-/* proc/dump.c - the dump is made of parts, the most wanted first; a part that faults is left and the next one follows.
+/* proc/contain/dump.c - the dump is made of parts, the most wanted first; a part that faults is left and the next one follows.
  *
  * Text is gathered in a static buffer: there is one dump in the life of an OS process. No lock, no allocation, no stdio. Other threads may
  * still run: what is read of them is a figure, and pointers into their memory may be stale, which is why parts may fault. */
@@ -15,7 +15,7 @@
 #include <unistd.h>
 #include "base/text.h"
 #include "platform/thread.h"
-#include "proc/dump.h"
+#include "proc/contain/dump.h"
 #include "proc/label.h"
 #include "term/print.h"
 
