@@ -51,7 +51,7 @@ static void save_floating_point_control(struct picture *picture)
 #error "no context switch for this machine: configure with -Dcontext=ucontext"
 #endif
 
-void *esi_context_make(void *low, void *high, void (*entry)(void *argument), void *argument)
+void *esi_context_make(void *low, void *high, void **(*entry)(void *argument), void *argument)
 {
     esi_assert((uintptr_t)high % 16 == 0);
     esi_assert((uintptr_t)high - (uintptr_t)low >= sizeof(struct picture));

@@ -13,8 +13,9 @@
 void esi_context_switch(void **from, void *to);
 
 /* Prepares a stack, on which nobody runs, so that the first switch to the result calls `entry(argument)`. The
- * stack is [low, high), `high` 16-aligned. `entry` must not return: the OS process would end by SIGILL. It
- * starts with the floating-point control that this caller has now. A backtrace ends at the entry. */
-void *esi_context_make(void *low, void *high, void (*entry)(void *argument), void *argument);
+ * stack is [low, high), `high` 16-aligned. What `entry` gives back is where the address stands that the thread goes on with, as the second
+ * argument of a switch would be; this stack is left for good then. It starts with the floating-point control that this caller has
+ * now. A backtrace ends at the entry. */
+void *esi_context_make(void *low, void *high, void **(*entry)(void *argument), void *argument);
 
 #endif

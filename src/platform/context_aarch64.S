@@ -55,10 +55,16 @@ esi_context_switch:
         mov     x3, sp
         str     x3, [x0]
         mov     sp, x1
+.Lgo_on:
         ldr     x4, [sp, #160]
         cmp     x2, x4                  /* writing fpcr is slow, and it hardly ever differs */
         b.ne    .Lload_fpcr
 .Lfpcr_is_right:
+        /* To a new stack by a jump: a ret would use up the processor's note of where the caller's own ret will lead. */
+        adr     x5, esi_context_entry
+        ldr     x6, [sp, #152]
+        cmp     x5, x6
+        b.eq    esi_context_entry
         ldp     d8, d9, [sp, #0]
         ldp     d10, d11, [sp, #16]
         ldp     d12, d13, [sp, #32]
@@ -100,9 +106,10 @@ esi_context_switch:
         .cfi_endproc
         .size   esi_context_switch, .-esi_context_switch
 
-/* Where a new stack goes on: calls x19(x20), which does not return. The outermost frame: no return address (x30
- * undefined) and no frame pointer (x29 0), which ends every backtrace. The nop is there because unwinders
- * look up the instruction before the address where a frame goes on. */
+/* Where a new stack goes on: calls x19(x20), which gives back where the stack pointer stands that the thread goes on with. All
+ * calls on this stack have returned by then, so the processor's notes of where returns lead are those of before. The outermost
+ * frame: no return address (x30 undefined) and no frame pointer (x29 0), which ends every backtrace. The nop is there because
+ * unwinders look up the instruction before the address where a frame goes on. */
         .globl  esi_context_entry
         .hidden esi_context_entry
         .type   esi_context_entry, %function
@@ -111,12 +118,15 @@ esi_context_switch:
         .cfi_undefined x30
         nop
 esi_context_entry:
-        hint    #36                     /* bti j */
+        ldp     x9, x0, [sp, #64]
+        add     sp, sp, #176
         mov     x29, #0
         mov     x30, #0
-        mov     x0, x20
-        blr     x19
-        brk     #1
+        blr     x9
+        ldr     x1, [x0]
+        mrs     x2, fpcr
+        mov     sp, x1
+        b       .Lgo_on
         .cfi_endproc
         .size   esi_context_entry, .-esi_context_entry
 

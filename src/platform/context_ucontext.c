@@ -23,11 +23,11 @@ static void begin(unsigned entry_high, unsigned entry_low, unsigned argument_hig
 {
     uintptr_t entry = (uintptr_t)((uint64_t)entry_high << 32 | entry_low);
     uintptr_t argument = (uintptr_t)((uint64_t)argument_high << 32 | argument_low);
-    ((void (*)(void *))entry)((void *)argument);
+    setcontext(*((void **(*)(void *))entry)((void *)argument));
     __builtin_trap();
 }
 
-void *esi_context_make(void *low, void *high, void (*entry)(void *argument), void *argument)
+void *esi_context_make(void *low, void *high, void **(*entry)(void *argument), void *argument)
 {
     esi_assert((uintptr_t)high % 16 == 0);
     size_t room = (sizeof(ucontext_t) + 15) & ~(size_t)15;

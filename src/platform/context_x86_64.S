@@ -53,6 +53,7 @@ esi_context_switch:
         movzwl  4(%rsp), %ecx
         movq    %rsp, (%rdi)
         movq    %rsi, %rsp
+.Lgo_on:
         /* Loading either is slow, and they hardly ever differ. */
         cmpl    (%rsp), %eax
         jne     .Lload_mxcsr
@@ -60,6 +61,10 @@ esi_context_switch:
         cmpw    4(%rsp), %cx
         jne     .Lload_x87
 .Lx87_is_right:
+        /* To a new stack by a jump: a ret would use up the processor's note of where the caller's own ret will lead. */
+        leaq    esi_context_entry(%rip), %rdx
+        cmpq    %rdx, 56(%rsp)
+        je      esi_context_entry
         .cfi_remember_state
         addq    $8, %rsp
         .cfi_def_cfa_offset 56
@@ -92,9 +97,10 @@ esi_context_switch:
         .cfi_endproc
         .size   esi_context_switch, .-esi_context_switch
 
-/* Where a new stack goes on: calls rbx(r12), which does not return. The outermost frame: no return address
- * (rip undefined) and no frame pointer (rbp 0), which ends every backtrace. The nop is there because unwinders
- * look up the byte before the address where a frame goes on. */
+/* Where a new stack goes on: calls rbx(r12), which gives back where the stack pointer stands that the thread goes on with. All
+ * calls on this stack have returned by then, so the processor's notes of where returns lead are those of before. The outermost
+ * frame: no return address (rip undefined) and no frame pointer (rbp 0), which ends every backtrace. The nop is there because
+ * unwinders look up the byte before the address where a frame goes on. */
         .globl  esi_context_entry
         .hidden esi_context_entry
         .type   esi_context_entry, @function
@@ -103,11 +109,18 @@ esi_context_switch:
         .cfi_undefined rip
         nop
 esi_context_entry:
-        _CET_ENDBR
+        movq    32(%rsp), %rdi
+        movq    40(%rsp), %rax
+        addq    $64, %rsp
         xorl    %ebp, %ebp
-        movq    %r12, %rdi
-        call    *%rbx
-        ud2
+        call    *%rax
+        movq    (%rax), %rsi
+        stmxcsr (%rsp)
+        fnstcw  4(%rsp)
+        movl    (%rsp), %eax
+        movzwl  4(%rsp), %ecx
+        movq    %rsi, %rsp
+        jmp     .Lgo_on
         .cfi_endproc
         .size   esi_context_entry, .-esi_context_entry
 

@@ -21,11 +21,11 @@ static void learn_thread_bounds(struct esi_fiber *fiber)
 }
 
 /* Runs first on a new stack: the switch that led here is not over for the sanitizer. */
-static void begin(void *argument)
+static void **begin(void *argument)
 {
     struct esi_stack *stack = argument;
     __sanitizer_finish_switch_fiber(NULL, NULL, NULL);
-    stack->entry(stack->argument);
+    return stack->entry(stack->argument);
 }
 
 #endif
@@ -53,8 +53,7 @@ static void forget_tsan_fiber(struct esi_stack *stack)
 #endif
 }
 
-void esi_fiber_make(struct esi_fiber *fiber, struct esi_stack *stack, void (*entry)(void *argument),
-                    void *argument)
+void esi_fiber_make(struct esi_fiber *fiber, struct esi_stack *stack, esi_fiber_entry *entry, void *argument)
 {
     *fiber = (struct esi_fiber){.stack = stack};
     esi_stack_announce_fresh(stack);
@@ -81,7 +80,7 @@ void esi_fiber_abandon(struct esi_fiber *fiber)
     *fiber = (struct esi_fiber){0};
 }
 
-void esi_fiber_restart(struct esi_fiber *fiber, void (*entry)(void *argument), void *argument)
+void esi_fiber_restart(struct esi_fiber *fiber, esi_fiber_entry *entry, void *argument)
 {
     struct esi_stack *stack = fiber->stack;
     esi_fiber_abandon(fiber);
@@ -89,6 +88,17 @@ void esi_fiber_restart(struct esi_fiber *fiber, void (*entry)(void *argument), v
      * would be no other stacks: memory would grow with each such crash. */
     esi_stack_release_below(stack, stack->high);
     esi_fiber_make(fiber, stack, entry, argument);
+}
+
+void **esi_fiber_end(struct esi_fiber *from, struct esi_fiber *to)
+{
+#if ESI_ASAN || ESI_TSAN
+    /* Their notes of the calls on this stack end with the switch: nothing may return after they are told of it. */
+    esi_fiber_finish(from, to);
+#else
+    (void)from;
+    return &to->sp;
+#endif
 }
 
 void esi_fiber_finish(struct esi_fiber *from, struct esi_fiber *to)

@@ -39,15 +39,16 @@ _Static_assert(sizeof(struct esi_fiber) == 16, "a fiber is two words of a proces
 /* Makes `fiber` stand for the calling thread's own stack. Nothing to undo. */
 void esi_fiber_init_thread(struct esi_fiber *fiber);
 
+/* What runs on a fiber of its own. It returns what esi_fiber_end() gives, or ends in esi_fiber_finish(). */
+typedef void **esi_fiber_entry(void *argument);
+
 /* Makes `fiber` stand on `stack`, on which nobody runs, so that the first switch to it calls
- * `entry(argument)`, which never returns: its last act is esi_fiber_finish(). It keeps borrowing the stack.
- * Any thread. */
-void esi_fiber_make(struct esi_fiber *fiber, struct esi_stack *stack, void (*entry)(void *argument),
-                    void *argument);
+ * `entry(argument)`. It keeps borrowing the stack. Any thread. */
+void esi_fiber_make(struct esi_fiber *fiber, struct esi_stack *stack, esi_fiber_entry *entry, void *argument);
 
 /* The same for a fiber whose stack was left for good: by esi_fiber_finish(), or by siglongjmp with the two
  * calls below. What stood on the stack is forgotten, and its pages go back to the kernel but for the uppermost ones. */
-void esi_fiber_restart(struct esi_fiber *fiber, void (*entry)(void *argument), void *argument);
+void esi_fiber_restart(struct esi_fiber *fiber, esi_fiber_entry *entry, void *argument);
 
 /* Before `fiber`, which stands still, is thrown away without having finished: tells the sanitizers. The stack
  * may then be closed or made into another fiber. */
@@ -114,5 +115,9 @@ static inline __attribute__((always_inline)) void esi_fiber_switch(struct esi_fi
 /* Leaves `from`, which is what runs now, for good and goes on with `to`. After it the stack may be closed, or
  * used again by esi_fiber_restart() or esi_fiber_make(). */
 ES_NORETURN void esi_fiber_finish(struct esi_fiber *from, struct esi_fiber *to);
+
+/* The same for an entry function, which returns what this gives. When all calls on a stack return, the processor knows where
+ * those of the next stack will return to; each that does not costs 6 ns on the way. */
+void **esi_fiber_end(struct esi_fiber *from, struct esi_fiber *to);
 
 #endif

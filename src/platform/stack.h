@@ -48,8 +48,8 @@ struct esi_stack {
     void *owner;            /* the owner's: what runs here, or NULL. Nobody else looks at it. */
     unsigned valgrind_id;
 #if ESI_ASAN || ESI_TSAN
-    void *tsan_fiber;      /* kept as long as the stack is warm */
-    void (*entry)(void *); /* for the first switch: fiber.c */
+    void *tsan_fiber;        /* kept as long as the stack is warm */
+    void **(*entry)(void *); /* for the first switch: fiber.c */
     void *argument;
 #endif
 };

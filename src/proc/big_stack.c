@@ -33,12 +33,12 @@ static void home_lost(void *resource)
 }
 
 /* Runs on the big stack. */
-static void visit_main(void *argument)
+static void **visit_main(void *argument)
 {
     struct visit *visit = argument;
     esi_leave();
     visit->function(visit->argument);
-    esi_fiber_finish(&esi_enter()->fiber, &visit->home);
+    return esi_fiber_end(&esi_enter()->fiber, &visit->home);
 }
 
 static es_err open(struct esi_process *self, size_t size_bytes, struct visit **visit,

@@ -19,6 +19,8 @@
 #include "proc/worker.h"
 #include "term/copy.h"
 
+static void end(struct esi_process *self);
+
 void esi_process_doom(struct esi_process *self, es_term reason)
 {
     if (self->is_doomed || self->is_ending)
@@ -35,8 +37,10 @@ void esi_process_doom(struct esi_process *self, es_term reason)
 ES_NORETURN void esi_end_now(struct esi_process *self)
 {
     esi_defers_run(self);
-    if (self->is_ending) /* in a destructor: the end goes on behind it */
-        esi_end_main(self);
+    if (self->is_ending) { /* in a destructor: the end goes on behind it */
+        end(self);
+        esi_leave_for_good(self, ESI_REQUEST_ENDED);
+    }
     for (;;) /* the worker starts the end on the stack's top instead of coming back here */
         esi_switch_out(self, ESI_REQUEST_YIELD);
 }
@@ -169,10 +173,8 @@ void esi_end_for_others(struct esi_process *p)
     answer_rest(p, false);
 }
 
-void esi_end_main(void *argument)
+static void end(struct esi_process *self)
 {
-    struct esi_process *self = argument;
-    esi_arrived(esi_worker_self());
     self->is_ending = true;
     self->call =
         NULL; /* it lay on the stack that was left: an answer that a destructor's receive finds is late */
@@ -181,7 +183,18 @@ void esi_end_main(void *argument)
     free_memory(self, true);
     end_for_others(self, true);
     free_messages(self, true);
-    esi_end_from_here(self);
+}
+
+void **esi_end_at_top(struct esi_process *self)
+{
+    end(self);
+    return esi_leave_at_top(self, ESI_REQUEST_ENDED);
+}
+
+void **esi_end_main(void *argument)
+{
+    esi_arrived(esi_worker_self());
+    return esi_end_at_top(argument);
 }
 
 void esi_end_without_stack(struct esi_process *p)

@@ -5,8 +5,11 @@
 #include "proc/process.h"
 
 /* Ends the process `argument`, which is doomed: runs on its stack, from the top. After a fault in a destructor it is entered again
- * and goes on behind that one. Does not return. */
-void esi_end_main(void *argument);
+ * and goes on behind that one. */
+esi_fiber_entry esi_end_main;
+
+/* The same from the process's own main function: gives what that returns. */
+void **esi_end_at_top(struct esi_process *self);
 
 /* The same on the worker's stack, for one that never got a stack: it owns nothing whose destructor would need one. */
 void esi_end_without_stack(struct esi_process *p);
@@ -14,8 +17,7 @@ void esi_end_without_stack(struct esi_process *p);
 /* The last of it: its stack is given back; the slot is free after this. */
 void esi_process_gone(struct esi_process *p);
 
-/* Switches away from a process for good: to be ended, to wait without a stack (worker.c). */
-ES_NORETURN void esi_end_from_here(struct esi_process *self);
+/* Switches away from a process for good: to wait without a stack (worker.c). */
 ES_NORETURN void esi_react_from_here(struct esi_process *self);
 
 /* A message that the process's code looks at: taken out of the mailbox, on its memory list until done() (receive.c). */

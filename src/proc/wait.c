@@ -54,6 +54,13 @@ __attribute__((noinline)) void esi_switch_out(struct esi_process *self, enum esi
     esi_wait_end(self);
 }
 
+void **esi_leave_at_top(struct esi_process *self, enum esi_request request)
+{
+    struct esi_worker *w = esi_worker_self();
+    self->request = (uint8_t)request;
+    return esi_fiber_end(&self->fiber, leave_for(w, self));
+}
+
 ES_NORETURN void esi_leave_for_good(struct esi_process *self, enum esi_request request)
 {
     struct esi_worker *w = esi_worker_self();

@@ -14,7 +14,7 @@
 
 /* ------------------------------------------------------------------ a process's own loop */
 
-void esi_process_main(void *argument)
+void **esi_process_main(void *argument)
 {
     struct esi_process *self = argument;
     esi_arrived(esi_worker_self());
@@ -22,7 +22,7 @@ void esi_process_main(void *argument)
     ((void (*)(uint64_t))(void *)self->function)(self->argument);
     esi_enter();
     esi_process_doom(self, es_from_atom(es_am_normal));
-    esi_end_main(self); /* its frames are gone: this is the top of its stack, and no es_defer() can be left */
+    return esi_end_at_top(self); /* its frames are gone, and no es_defer() can be left */
 }
 
 /* One message to the handler of a process that waits without a stack. */
@@ -49,7 +49,7 @@ static bool signals_wait(struct esi_process *self)
     return atomic_load_explicit(&self->flags, memory_order_relaxed) & ESI_FLAG_SIGNALS;
 }
 
-static void react_main(void *argument)
+static void **react_main(void *argument)
 {
     struct esi_process *self = argument;
     esi_arrived(esi_worker_self());
@@ -59,7 +59,7 @@ static void react_main(void *argument)
         if (self->is_doomed)
             esi_end_now(self);
         if (!self->mailbox.count || self->budget <= 0 || self->suspend_count || signals_wait(self))
-            esi_leave_for_good(self, ESI_REQUEST_REACT);
+            return esi_leave_at_top(self, ESI_REQUEST_REACT);
         self->budget--;
         react_once(self);
     }
@@ -68,11 +68,6 @@ static void react_main(void *argument)
 ES_NORETURN void esi_react_from_here(struct esi_process *self)
 {
     esi_leave_for_good(self, ESI_REQUEST_REACT);
-}
-
-ES_NORETURN void esi_end_from_here(struct esi_process *self)
-{
-    esi_leave_for_good(self, ESI_REQUEST_ENDED);
 }
 
 /* ------------------------------------------------------------------ the worker's loop */
@@ -124,7 +119,7 @@ static void give_stack_back(struct esi_worker *w, struct esi_process *p)
         esi_stack_close(w->scheduler ? &w->scheduler->stacks : NULL, &stack);
 }
 
-bool esi_has_stack(struct esi_worker *w, struct esi_process *p, void (*entry)(void *))
+bool esi_has_stack(struct esi_worker *w, struct esi_process *p, esi_fiber_entry *entry)
 {
     if (p->fiber.stack) {
         esi_hibernate_restore(p);

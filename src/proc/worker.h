@@ -122,16 +122,18 @@ void esi_slice_begin(struct esi_worker *worker, struct esi_process *p);
 void esi_slice_end(struct esi_worker *worker, struct esi_process *p);
 
 /* `p` has a stack, or gets one on which it stands before `entry`; false: no memory. The worker, which holds a scheduler. */
-bool esi_has_stack(struct esi_worker *worker, struct esi_process *p, void (*entry)(void *));
+bool esi_has_stack(struct esi_worker *worker, struct esi_process *p, esi_fiber_entry *entry);
 
 /* What a process runs from its beginning: its function, and its end behind it. */
-void esi_process_main(void *argument);
+esi_fiber_entry esi_process_main;
 
 /* Serves the process that left its stack for the caller's: puts it to sleep, into a queue, to its end. First thing on every stack
  * that was switched to. */
 void esi_arrived(struct esi_worker *worker);
 
-/* Leaves the stack, which is given back, and asks for `request`. */
+/* Leaves the stack, which is given back, and asks for `request`: the first from an entry function, which returns what it gives, the
+ * second from anywhere. */
+void **esi_leave_at_top(struct esi_process *self, enum esi_request request);
 ES_NORETURN void esi_leave_for_good(struct esi_process *self, enum esi_request request);
 
 struct esi_node {

@@ -25,7 +25,7 @@
 static struct esi_fiber self, other;
 static struct esi_stack *stack;
 
-static void open_fiber(void (*entry)(void *), void *argument)
+static void open_fiber(esi_fiber_entry *entry, void *argument)
 {
     assert_int_equal(esi_stack_open(NULL, ESI_STACK_DEFAULT, &stack), ES_OK);
     esi_fiber_init_thread(&self);
@@ -34,13 +34,14 @@ static void open_fiber(void (*entry)(void *), void *argument)
 
 /* ---- turns ---- */
 
-static void count_turns(void *argument)
+static void **count_turns(void *argument)
 {
     long *count = argument;
     for (;;) {
         ++*count;
         esi_fiber_switch(&other, &self);
     }
+    return NULL; /* it never does */
 }
 
 static void test_two_fibers_take_a_million_turns(void **state)
@@ -57,11 +58,17 @@ static void test_two_fibers_take_a_million_turns(void **state)
 }
 
 /* A fiber that finished leaves a stack that serves the next. */
-static void say_once(void *argument)
+static void **say_once(void *argument)
 {
     char words[256];
     snprintf(words, sizeof words, "%Lf", (long double)*(int *)argument); /* uses the stack well */
     *(int *)argument += words[0] == '4' ? 1 : 0;
+    return esi_fiber_end(&other, &self);
+}
+
+static void **say_once_and_finish_deep_down(void *argument)
+{
+    say_once(argument);
     esi_fiber_finish(&other, &self);
 }
 
@@ -71,6 +78,10 @@ static void test_a_stack_serves_one_fiber_after_another(void **state)
     for (int i = 0; i < 1000; i++) {
         int value = 41;
         open_fiber(say_once, &value);
+        esi_fiber_switch(&self, &other);
+        assert_int_equal(value, 42);
+        value = 41;
+        esi_fiber_restart(&other, say_once_and_finish_deep_down, &value);
         esi_fiber_switch(&self, &other);
         assert_int_equal(value, 42);
         value = 41;
@@ -121,11 +132,12 @@ static unsigned long changed_registers(struct esi_fiber *from, struct esi_fiber 
     return changed;
 }
 
-static void mix_registers(void *argument)
+static void **mix_registers(void *argument)
 {
     unsigned long *changed = argument;
     for (unsigned long i = 0;; i++)
         *changed |= changed_registers(&other, &self, 0x5555000000000000ul + i);
+    return NULL; /* it never does */
 }
 
 static void test_the_registers_of_a_function_travel_with_its_fiber(void **state)
@@ -146,7 +158,7 @@ static void test_the_registers_of_a_function_travel_with_its_fiber(void **state)
 
 static volatile double one = 1.0, three = 3.0;
 
-static void round_upward(void *argument)
+static void **round_upward(void *argument)
 {
     double *third = argument;
     fesetround(FE_UPWARD);
@@ -154,6 +166,7 @@ static void round_upward(void *argument)
         *third = one / three;
         esi_fiber_switch(&other, &self);
     }
+    return NULL; /* it never does */
 }
 
 static void test_the_rounding_mode_travels_with_its_fiber(void **state)
@@ -175,7 +188,7 @@ static void test_the_rounding_mode_travels_with_its_fiber(void **state)
     esi_stack_close(NULL, &stack);
 }
 
-static void note_rounding(void *argument)
+static void **note_rounding(void *argument)
 {
     *(int *)argument = fegetround();
     esi_fiber_finish(&other, &self);
@@ -198,7 +211,7 @@ static void test_a_new_fiber_has_the_rounding_mode_of_its_maker(void **state)
 
 static struct esi_fiber thread_fiber;
 
-static void two_steps(void *argument)
+static void **two_steps(void *argument)
 {
     int *steps = argument;
     ++*steps;
@@ -240,7 +253,7 @@ static __attribute__((noinline)) void note_trace(struct trace *trace)
     trace->count = backtrace(trace->address, 64);
 }
 
-static void trace_and_finish(void *argument)
+static void **trace_and_finish(void *argument)
 {
     note_trace(argument);
     esi_fiber_finish(&other, &self);
@@ -280,10 +293,11 @@ static __attribute__((noinline)) int dig(volatile int *depth)
 
 static volatile int depth;
 
-static void overflow(void *argument)
+static void **overflow(void *argument)
 {
     (void)argument;
     dig(&depth);
+    return NULL; /* it never does */
 }
 
 static __attribute__((noinline)) void run_into_fault(void)
@@ -297,10 +311,11 @@ static __attribute__((noinline)) void run_into_fault(void)
 
 static void *volatile nowhere = (void *)8;
 
-static void fault_elsewhere(void *argument)
+static void **fault_elsewhere(void *argument)
 {
     (void)argument;
     *(volatile int *)nowhere = 1;
+    return NULL; /* it never does */
 }
 
 static void with_fault_handler(void (*body)(void))

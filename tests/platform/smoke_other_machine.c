@@ -27,10 +27,11 @@ static struct esi_fiber self, other;
 
 /* ---- turns ---- */
 
-static void count_turns(void *argument)
+static void **count_turns(void *argument)
 {
     for (long *count = argument;; esi_fiber_switch(&other, &self))
         ++*count;
+    return NULL; /* it never does */
 }
 
 static void takes_turns(struct esi_stack *stack)
@@ -64,11 +65,12 @@ static __attribute__((noinline)) int keeps_values(struct esi_fiber *from, struct
 static volatile long here_value = 1000, there_value = 77;
 static int changed_there;
 
-static void keep_values_there(void *unused)
+static void **keep_values_there(void *unused)
 {
     (void)unused;
     for (;;)
         changed_there |= keeps_values(&other, &self, &there_value);
+    return NULL; /* it never does */
 }
 
 static void keeps_registers(struct esi_stack *stack)
@@ -85,11 +87,12 @@ static void keeps_registers(struct esi_stack *stack)
 
 static volatile double one = 1, three = 3;
 
-static void round_upward(void *argument)
+static void **round_upward(void *argument)
 {
     fesetround(FE_UPWARD);
     for (double *third = argument;; esi_fiber_switch(&other, &self))
         *third = one / three;
+    return NULL; /* it never does */
 }
 
 static void keeps_rounding(struct esi_stack *stack)
@@ -107,11 +110,11 @@ static void keeps_rounding(struct esi_stack *stack)
 
 /* ---- unwinding ---- */
 
-static void trace_and_finish(void *argument)
+static void **trace_and_finish(void *argument)
 {
     void *addresses[64];
     *(int *)argument = backtrace(addresses, 64);
-    esi_fiber_finish(&other, &self);
+    return esi_fiber_end(&other, &self);
 }
 
 static void unwinds(struct esi_stack *stack)
