@@ -28,6 +28,7 @@ struct esi_rx {
     int tag_count;               /* clauses noted; < 0: all messages are shown */
     struct esi_message *message; /* the one shown, then the one taken */
     bool armed, is_noted, has_no_reference;
+    bool is_out; /* the message shown is out of the mailbox: nothing is left to do when a clause takes it */
     uint64_t deadline_ns; /* UINT64_MAX: none */
     uint64_t reference;   /* the id of the reference that all clauses noted ask for; 0: none */
     void *at;             /* where in the mailbox */
@@ -42,7 +43,7 @@ struct esi_rx {
 
 ES_API bool esi_rx_next(struct esi_rx *rx);
 ES_API void esi_rx_end(struct esi_rx *rx);
-ES_API void esi_rx_take(struct esi_rx *rx);
+ES_API void esi_rx_take_shown(struct esi_rx *rx);
 ES_API void esi_rx_note(struct esi_rx *rx, es_literal pattern);
 ES_API bool esi_rx_arm(struct esi_rx *rx, int64_t timeout_ms);
 ES_API void esi_rx_as_tuple(struct esi_rx *rx);
@@ -55,7 +56,7 @@ static inline __attribute__((always_inline)) struct esi_rx *esi_rx_begin(struct 
     rx->cur = es_none();
     rx->pass = ESI_RX_START;
     rx->message = NULL;
-    rx->armed = rx->is_noted = rx->has_no_reference = false;
+    rx->armed = rx->is_noted = rx->has_no_reference = rx->is_out = false;
     rx->looked = 0;
     rx->reference = 0;
     return rx;
@@ -73,16 +74,27 @@ static inline __attribute__((always_inline)) bool esi_rx_case(struct esi_rx *rx,
     return false;
 }
 
+/* The shown message is the clause's; those behind it do not see it any more. */
+static inline __attribute__((always_inline)) bool esi_rx_take(struct esi_rx *rx)
+{
+    if (__builtin_expect(!rx->is_out, 0))
+        esi_rx_take_shown(rx);
+    rx->is_out = false;
+    rx->cur = es_none();
+    rx->pass = ESI_RX_DONE;
+    return true;
+}
+
 #define ESI_RX es_case_outside_es_receive
 #define es_receive                                                      \
     for (struct esi_rx ESI_RX __attribute__((cleanup(esi_rx_end))),     \
          *esi_rx_begun __attribute__((unused)) = esi_rx_begin(&ESI_RX); \
          ESI_RX.pass != ESI_RX_DONE && esi_rx_next(&ESI_RX);)
-#define es_case(pattern)                                                          \
-    if (!(esi_rx_case(&ESI_RX, ES_T(pattern)) && (esi_rx_take(&ESI_RX), true))) { \
+#define es_case(pattern)                                                  \
+    if (!(esi_rx_case(&ESI_RX, ES_T(pattern)) && esi_rx_take(&ESI_RX))) { \
     } else
-#define es_case_when(pattern, guard)                                                         \
-    if (!(esi_rx_case(&ESI_RX, ES_T(pattern)) && (guard) && (esi_rx_take(&ESI_RX), true))) { \
+#define es_case_when(pattern, guard)                                                 \
+    if (!(esi_rx_case(&ESI_RX, ES_T(pattern)) && (guard) && esi_rx_take(&ESI_RX))) { \
     } else
 /* A call, see es_call(): binds `from` (es_term) for es_reply_to(), and the request by its pattern. */
 #define es_case_call(from, request) es_case(ES_TUPLE(es_am_gen_call, &(from), request))

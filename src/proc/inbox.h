@@ -49,6 +49,12 @@ static inline bool esi_inbox_has_any(esi_inbox *inbox)
     return atomic_load_explicit(inbox, memory_order_relaxed) > ESI_INBOX_WAITING;
 }
 
+/* Does the owner sleep? A hint; esi_inbox_wake() decides. */
+static inline bool esi_inbox_is_waiting(esi_inbox *inbox)
+{
+    return atomic_load_explicit(inbox, memory_order_relaxed) == ESI_INBOX_WAITING;
+}
+
 /* Takes all, newest first; NULL if there is nothing. The owner, awake. */
 static inline struct esi_message *esi_inbox_take(esi_inbox *inbox)
 {

@@ -98,6 +98,16 @@ void esi_mailbox_append(struct esi_mailbox *mailbox, struct esi_message *message
     }
 }
 
+void esi_mailbox_put_back(struct esi_mailbox *mailbox, struct esi_message *message)
+{
+    esi_list_push_front(&mailbox->messages, &message->in_list);
+    mailbox->count++;
+    if (mailbox->index) { /* made meanwhile, by a receive in a guard: it has no place in front */
+        esi_mailbox_fini(mailbox);
+        mailbox->epoch++;
+    }
+}
+
 /* Closes the gaps. The marker stays between the same two messages. */
 static void index_compact(struct esi_mailbox *mailbox)
 {

@@ -38,6 +38,9 @@ void esi_mailbox_append(struct esi_mailbox *mailbox, struct esi_message *message
 /* Takes `message` out; it is the caller's. `slot`: where it may stand in the index (a cursor's slot - 1), or any number. */
 void esi_mailbox_remove(struct esi_mailbox *mailbox, struct esi_message *message, uint64_t slot);
 
+/* `message`, which was the first and was taken out, is the first again. */
+void esi_mailbox_put_back(struct esi_mailbox *mailbox, struct esi_message *message);
+
 /* Puts `by` into the place of `message`, which is the caller's then. `slot` as above. */
 void esi_mailbox_replace(struct esi_mailbox *mailbox, struct esi_message *message, struct esi_message *by,
                          uint64_t slot);

@@ -57,8 +57,25 @@ es_err esi_message_copy_behind(size_t payload_bytes, es_term term, struct esi_me
     return ES_OK;
 }
 
+/* The usual message, a tuple of what needs no words of its own. */
+static es_err copy_flat(es_term tuple, size_t words, struct esi_message **out)
+{
+    struct esi_message *message = esi_message_new(words * sizeof(uint64_t));
+    if (!message)
+        return ES_ENOMEM;
+    for (size_t i = 0; i < words; i++)
+        message->words[i] = esi_box(tuple.w)[i];
+    message->term = (es_term){esi_word_of_box(message->words)};
+    message->tag = esi_term_tag(message->term);
+    *out = message;
+    return ES_OK;
+}
+
 es_err esi_message_copy(es_term term, struct esi_message **out)
 {
+    size_t words = esi_term_flat_words(term);
+    if (words)
+        return copy_flat(term, words, out);
     if (!esi_term_is_word(term))
         return esi_message_copy_behind(0, term, out);
     struct esi_message *message = esi_message_new(0);

@@ -92,8 +92,37 @@ static struct esi_process *enter_receive(void)
     return self;
 }
 
-static bool show(struct esi_rx *rx, struct esi_message *message)
+/* The first of a short mailbox is taken out before it is shown: the usual clause takes it, and need not come into the runtime for that. */
+static inline bool may_be_out(struct esi_process *self, struct esi_message *message)
 {
+    return self->mailbox.messages.next == &message->in_list && !self->mailbox.index &&
+           message != self->mailbox.marker_message && !message->is_counted;
+}
+
+static inline void take_out(struct esi_process *self, struct esi_rx *rx, struct esi_message *message)
+{
+    esi_list_remove(&message->in_list);
+    self->mailbox.count--;
+    hold(self, message);
+    rx->is_out = true;
+}
+
+/* No clause took it: it is the first again, and was looked at. */
+static void put_back(struct esi_process *self, struct esi_rx *rx)
+{
+    struct esi_message *message = rx->message;
+    esi_list_remove(&message->in_list);
+    message->state = ESI_BLOCK_SENT;
+    esi_mailbox_put_back(&self->mailbox, message);
+    rx->at = &message->in_list;
+    rx->epoch = self->mailbox.epoch;
+    rx->is_out = false;
+}
+
+static bool show(struct esi_process *self, struct esi_rx *rx, struct esi_message *message)
+{
+    if (__builtin_expect(may_be_out(self, message), 1))
+        take_out(self, rx, message);
     rx->message = message;
     rx->cur = message->is_typed ? (es_term){ESI_RX_TYPED} : message->term;
     rx->pass = ESI_RX_SHOW;
@@ -224,10 +253,15 @@ static inline __attribute__((always_inline)) bool next(struct esi_process *self,
         goto note;
     if (rx->pass == ESI_RX_NOTE)
         start(self, rx);
-    if (rx->pass == ESI_RX_ARM)
+    struct esi_message *message = NULL;
+    if (rx->pass ==
+        ESI_RX_ARM) { /* all was looked at, but for what the expression of es_after() may have let in */
         rx->armed = true;
-    struct esi_message *message;
-    while (!(message = look(self, rx))) {
+        message = next_message(self, rx);
+        if (!message && !wait_for_more(self, rx))
+            return show_nothing(rx, ESI_RX_TIMEOUT);
+    }
+    while (!message && !(message = look(self, rx))) {
         if (!rx->armed)
             return show_nothing(rx, ESI_RX_ARM);
         if (!wait_for_more(self, rx))
@@ -235,7 +269,7 @@ static inline __attribute__((always_inline)) bool next(struct esi_process *self,
     }
     if (__builtin_expect(++rx->looked > LOOKED_LONG, 0) && goes_by_tags(self, rx))
         goto note;
-    return show(rx, message);
+    return show(self, rx, message);
 note:
     rx->tag_count = 0;
     rx->is_noted = true;
@@ -247,7 +281,10 @@ bool esi_rx_next(struct esi_rx *rx)
     if (rx->pass == ESI_RX_DONE || rx->pass == ESI_RX_TIMEOUT)
         return false;
     struct esi_process *self = enter_receive();
-    esi_charge(self, 1);
+    if (rx->is_out)
+        put_back(self, rx);
+    if (rx->pass != ESI_RX_ARM)
+        esi_charge(self, 1);
     bool more = next(self, rx);
     esi_leave();
     return more;
@@ -293,14 +330,12 @@ void esi_rx_note(struct esi_rx *rx, es_literal pattern)
     rx->reference = reference;
 }
 
-void esi_rx_take(struct esi_rx *rx)
+void esi_rx_take_shown(struct esi_rx *rx)
 {
     struct esi_process *self = esi_enter();
     esi_mailbox_remove(&self->mailbox, rx->message, rx->slot - 1);
     esi_message_uncount(self, rx->message);
     hold(self, rx->message);
-    rx->cur = es_none(); /* the clauses behind the one that takes it do not see it any more */
-    rx->pass = ESI_RX_DONE;
     esi_leave();
 }
 
@@ -319,8 +354,16 @@ enum { SPENT_LARGEST = 1024 };
  * back. Until then it hangs on the process like all else. */
 void esi_rx_end(struct esi_rx *rx)
 {
-    if (rx->pass != ESI_RX_DONE || !rx->message)
+    if (!rx->message)
         return;
+    if (rx->pass !=
+        ESI_RX_DONE) { /* left in the midst of a guard, or of a typed clause that found no memory */
+        if (rx->is_out) {
+            put_back(esi_enter(), rx);
+            esi_leave();
+        }
+        return;
+    }
     struct esi_process *self = rx->process;
     struct esi_message *message = rx->message;
     rx->message = NULL;
@@ -342,7 +385,12 @@ void esi_rx_as_tuple(struct esi_rx *rx)
         rx->cur = es_none();
     } else {
         tuple->to = self->id;
-        esi_mailbox_replace(&self->mailbox, rx->message, tuple, rx->slot - 1);
+        if (rx->is_out) {
+            esi_list_remove(&rx->message->in_list);
+            hold(self, tuple);
+        } else {
+            esi_mailbox_replace(&self->mailbox, rx->message, tuple, rx->slot - 1);
+        }
         self->memory_bytes += (int64_t)tuple->size_bytes - (int64_t)rx->message->size_bytes;
         tuple->is_counted = rx->message->is_counted;
         if (rx->at == (void *)&rx->message->in_list)

@@ -15,7 +15,7 @@ struct esi_signal_kind {
     const char *name; /* for traces */
 
     /* `self` received `signal` and owns it now (frees it, or turns it into a message by esi_mailbox_append()). Runs on behalf
-     * of `self`, on its stack or on a scheduler's: must not wait, must not run user code. To end the process: esi_process_doom(). */
+     * of `self`, on its stack, a scheduler's or a sender's: must not wait, must not run user code. To end the process: esi_process_doom(). */
     void (*arrive)(struct esi_process *self, struct esi_message *signal);
 
     /* Nobody is there. Owns `signal`. NULL: just free it. May send signals; must not wait. Any thread. */

@@ -27,13 +27,6 @@ static size_t box_words(const uint64_t *box)
     }
 }
 
-/* The word itself is the whole term, and may be copied. */
-static inline bool is_immediate(uint64_t word)
-{
-    unsigned tag = esi_tag(word);
-    return tag == ESI_TAG_INT || tag == ESI_TAG_ATOM || tag == ESI_TAG_PID || word == ESI_NIL_WORD;
-}
-
 static inline bool is_pointer(uint64_t word)
 {
     return (esi_tag(word) == ESI_TAG_BOX || esi_tag(word) == ESI_TAG_CONS) && word != 0;
@@ -51,7 +44,7 @@ __attribute__((noinline)) static es_err measure_any(es_term term, size_t *words)
     uint64_t word = term.w;
     size_t sum = 0;
     es_err err = ES_OK;
-    if (is_immediate(word)) {
+    if (esi_term_is_word((es_term){word})) {
         *words = 0;
         return ES_OK;
     }
@@ -79,7 +72,7 @@ __attribute__((noinline)) static es_err measure_any(es_term term, size_t *words)
         }
         /* Pass over what needs nothing; only pointers, and what is not allowed, leave this loop. */
         for (;;) {
-            while (left > 0 && is_immediate(*next)) {
+            while (left > 0 && esi_term_is_word((es_term){*next})) {
                 next++;
                 left--;
             }
@@ -103,20 +96,13 @@ __attribute__((noinline)) static es_err measure_any(es_term term, size_t *words)
     return err;
 }
 
-/* The usual message, a tuple of what needs no words, is counted without a work list. */
 es_err esi_term_measure(es_term term, size_t *words)
 {
-    if (esi_is_box(term.w, ESI_TUPLE)) {
-        const uint64_t *box = esi_box(term.w);
-        uint64_t count = esi_header_count(box[0]), i = 1;
-        while (i <= count && is_immediate(box[i]))
-            i++;
-        if (i > count) {
-            *words = 1 + (size_t)count;
-            return ES_OK;
-        }
-    }
-    return measure_any(term, words);
+    size_t flat = esi_term_flat_words(term);
+    if (flat == 0)
+        return measure_any(term, words);
+    *words = flat;
+    return ES_OK;
 }
 
 size_t esi_term_find_invalid(es_term term)

@@ -61,6 +61,19 @@ static inline bool esi_term_is_word(es_term term)
     return esi_tag(term.w) - 1u < 3 || term.w == ESI_NIL_WORD;
 }
 
+/* The words that a copy takes of a tuple whose elements are all such words: the usual message. 0: `term` is no such tuple. */
+static inline size_t esi_term_flat_words(es_term term)
+{
+    if (!esi_is_box(term.w, ESI_TUPLE))
+        return 0;
+    const uint64_t *box = esi_box(term.w);
+    size_t words = 1 + (size_t)esi_header_count(box[0]);
+    for (size_t i = 1; i < words; i++)
+        if (!esi_term_is_word((es_term){box[i]}))
+            return 0;
+    return words;
+}
+
 /* Counts the words that a copy of `term` takes, each part as often as it is referred to; 0 for what is in the
  * word itself. Long binaries that are lent to a literal count as shared ones.
  *   ES_EINVAL  a binder, ES_ANY, no term, an infinite number or a NaN is in it: see esi_term_find_invalid()
