@@ -13,6 +13,7 @@
 #include "base/assert.h"
 #include "platform/clock.h"
 #include "proc/end.h"
+#include "proc/enter.h"
 #include "proc/process.h"
 #include "proc/typed.h"
 #include "proc/wait.h"
@@ -83,7 +84,7 @@ void *esi_struct_of(es_term message, const struct es_struct_descriptor *type)
 
 static struct esi_process *enter_receive(void)
 {
-    struct esi_process *self = esi_enter();
+    struct esi_process *self = esi_enter_here();
     if (!self) {
         fprintf(stderr,
                 "engset: es_receive in a thread that is no process; start one with es_run() or es_spawn()\n");
@@ -286,7 +287,7 @@ bool esi_rx_next(struct esi_rx *rx)
     if (rx->pass != ESI_RX_ARM)
         esi_charge(self, 1);
     bool more = next(self, rx);
-    esi_leave();
+    esi_leave_here();
     return more;
 }
 

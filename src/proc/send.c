@@ -1,5 +1,6 @@
 /* send.c - a message on its way: copied into one block, pushed into the receiver's inbox. */
 #include "base/probe.h"
+#include "proc/enter.h"
 #include "proc/node.h"
 #include "proc/process.h"
 #include "proc/send.h"
@@ -91,14 +92,14 @@ static inline es_err done(struct esi_process *self, es_err error)
 {
     if (self) {
         esi_charge(self, REDUCTIONS_A_SEND);
-        esi_leave();
+        esi_leave_here();
     }
     return error;
 }
 
 es_err esi_send_pid(es_pid to, es_term message)
 {
-    struct esi_process *self = esi_enter();
+    struct esi_process *self = esi_enter_here();
     if (to.node)
         return done(self,
                     ES_OK); /* nodes elsewhere: nobody carries there yet, as if the connection were down */
@@ -107,7 +108,7 @@ es_err esi_send_pid(es_pid to, es_term message)
 
 es_err esi_send_name(es_atom to, es_term message)
 {
-    struct esi_process *self = esi_enter();
+    struct esi_process *self = esi_enter_here();
     uint64_t id = esi_plug.whereis ? esi_plug.whereis(to) : 0;
     if (!id)
         return done(self,
@@ -138,7 +139,7 @@ static const struct esi_signal_kind alias_kind = {"alias_message", alias_arrive,
 
 es_err esi_send_ref(es_ref to, es_term message)
 {
-    struct esi_process *self = esi_enter();
+    struct esi_process *self = esi_enter_here();
     if (to.node || !to.pid)
         return done(self, ES_OK);
     struct esi_message *block;
@@ -168,7 +169,7 @@ es_err esi_send_term(es_term to, es_term message)
     es_name at;
     if (es_match(to, ES_TUPLE(&at.name, &at.node)))
         return esi_send_at(at, message);
-    struct esi_process *self = esi_enter();
+    struct esi_process *self = esi_enter_here();
     if (self)
         esi_badarg(self, "send");
     return esi_fail(NULL, ES_EINVAL, "send: neither a pid, a name, a reference nor {Name, Node}");

@@ -4,6 +4,7 @@
 #include "base/probe.h"
 #include "platform/clock.h"
 #include "proc/end.h"
+#include "proc/enter.h"
 #include "proc/label.h"
 #include "proc/node.h"
 #include "proc/process.h"
@@ -180,7 +181,7 @@ static es_pid spawn(struct esi_process *self, const es_spawn_options *o, void (*
 
 es_pid esi_spawn(const es_spawn_options *options, void (*function)(void), esi_argument argument)
 {
-    struct esi_process *self = esi_enter();
+    struct esi_process *self = esi_enter_here();
     if (options && !are_valid(options, self != NULL)) {
         if (self)
             esi_badarg(self, "spawn");
@@ -189,7 +190,7 @@ es_pid esi_spawn(const es_spawn_options *options, void (*function)(void), esi_ar
     es_pid pid = spawn(self, options, function, argument);
     if (self) {
         esi_charge(self, 20);
-        esi_leave();
+        esi_leave_here();
     }
     return pid;
 }

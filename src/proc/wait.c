@@ -4,6 +4,7 @@
  * slot and is ready, the stack is left for that one's straight away; whoever arrives serves the one who left (esi_arrived). */
 #include "platform/clock.h"
 #include "proc/end.h"
+#include "proc/enter.h"
 #include "proc/foreign.h"
 #include "proc/scheduler.h"
 #include "proc/wait.h"
@@ -38,14 +39,14 @@ static inline struct esi_fiber *leave_for(struct esi_worker *w, struct esi_proce
 
 void esi_wait_end(struct esi_process *self)
 {
-    struct esi_worker *w = esi_worker_self();
+    struct esi_worker *w = esi_worker_now();
     esi_arrived(w);
     *w->errno_address = self->errno_value;
 }
 
 __attribute__((noinline)) void esi_switch_out(struct esi_process *self, enum esi_request request)
 {
-    struct esi_worker *w = esi_worker_self();
+    struct esi_worker *w = esi_worker_now();
     self->request = (uint8_t)request;
     self->errno_value = *w->errno_address;
     w->leaving = self;
@@ -56,14 +57,14 @@ __attribute__((noinline)) void esi_switch_out(struct esi_process *self, enum esi
 
 void **esi_leave_at_top(struct esi_process *self, enum esi_request request)
 {
-    struct esi_worker *w = esi_worker_self();
+    struct esi_worker *w = esi_worker_now();
     self->request = (uint8_t)request;
     return esi_fiber_end(&self->fiber, leave_for(w, self));
 }
 
 ES_NORETURN void esi_leave_for_good(struct esi_process *self, enum esi_request request)
 {
-    struct esi_worker *w = esi_worker_self();
+    struct esi_worker *w = esi_worker_now();
     self->request = (uint8_t)request;
     struct esi_fiber *to = leave_for(w, self);
     esi_fiber_finish(&self->fiber, to);
@@ -113,7 +114,7 @@ struct esi_fiber *esi_wait_begin(struct esi_process *self, uint64_t deadline_ns)
     }
     if (deadline_ns != ESI_NO_DEADLINE)
         set_alarm(self, deadline_ns);
-    struct esi_worker *w = esi_worker_self();
+    struct esi_worker *w = esi_worker_now();
     self->request = ESI_REQUEST_PARK;
     self->errno_value = *w->errno_address;
     return leave_for(w, self);

@@ -6,6 +6,7 @@
 #include "base/probe.h"
 #include "platform/clock.h"
 #include "proc/end.h"
+#include "proc/enter.h"
 #include "proc/contain/fault.h"
 #include "proc/foreign.h"
 #include "proc/hibernate.h"
@@ -17,10 +18,10 @@
 void **esi_process_main(void *argument)
 {
     struct esi_process *self = argument;
-    esi_arrived(esi_worker_self());
-    esi_leave();
+    esi_arrived(esi_worker_now());
+    esi_leave_here();
     ((void (*)(uint64_t))(void *)self->function)(self->argument);
-    esi_enter();
+    esi_enter_here();
     esi_process_doom(self, es_from_atom(es_am_normal));
     return esi_end_at_top(self); /* its frames are gone, and no es_defer() can be left */
 }
