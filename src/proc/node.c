@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/log.h"
+#include "platform/barrier.h"
 #include "platform/clock.h"
 #include "platform/platform.h"
 #include "platform/poller.h"
@@ -263,10 +264,12 @@ static void stop_workers(void)
 static void stop(void)
 {
     atomic_store_explicit(&esi_node.state, ESI_NODE_STOPPING, memory_order_seq_cst);
+    esi_asymmetric_heavy(); /* who is spawned just now is in the table for us, or is refused: spawn.c, is_too_late() */
     end_everybody(es_am_shutdown);
     /* This room alone, as its tests link it, sends no exit signals: nobody ends who does not end by himself. */
     bool is_alone = !esi_plug.send_exit;
     if (!wait_until_nobody(is_alone ? STOP_ALONE_MS : STOP_POLITE_MS)) {
+        atomic_fetch_add_explicit(&esi_node.forced_stops, 1, memory_order_relaxed); /* a figure to be shown */
         end_everybody(es_am_kill);
         if (!wait_until_nobody(is_alone ? STOP_ALONE_MS : STOP_KILL_MS))
             esi_log(ESI_LOG_WARNING, "%lld processes did not end when the node stopped",

@@ -152,6 +152,8 @@ struct esi_node {
     _Atomic(uint32_t) polling; /* a worker is in the poller, asleep or for a look: 1 + its scheduler */
     _Atomic(uint32_t) state;   /* enum esi_node_state */
     _Atomic(int64_t) crashes, contained, handovers, forced_kills, spawned;
+    _Atomic(int64_t)
+        forced_stops; /* nodes that `shutdown` alone did not bring to their end in time; for tests */
     int exit_status;
     const char *name;
     bool is_sim;
