@@ -148,8 +148,8 @@ static void arrive_message(struct esi_process *self, struct esi_message *message
     if (!self->extra || self->extra->limit_policy != ES_LIMIT_DROP_OLDEST)
         return;
     /* `queued` has those in the inbox too: they are all newer. */
-    while (atomic_load_explicit(&self->queued, memory_order_relaxed) >
-           atomic_load_explicit(&self->message_limit, memory_order_relaxed)) {
+    while (esi_room_count(atomic_load_explicit(&self->queued, memory_order_relaxed)) >
+           (uint32_t)atomic_load_explicit(&self->message_limit, memory_order_relaxed)) {
         struct esi_message *oldest = oldest_counted(self);
         if (!oldest)
             return;

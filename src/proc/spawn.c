@@ -17,7 +17,7 @@
 static void init_published(struct esi_process *p)
 {
     atomic_store_explicit(&p->flags, 0, memory_order_relaxed);
-    atomic_store_explicit(&p->queued, 0, memory_order_relaxed);
+    atomic_store_explicit(&p->queued, esi_room_empty(p->id), memory_order_relaxed);
     atomic_store_explicit(&p->name, 0, memory_order_relaxed);
     atomic_store_explicit(&p->shown_messages, 0, memory_order_relaxed);
     atomic_store_explicit(&p->reductions, 0, memory_order_relaxed);
