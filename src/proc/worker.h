@@ -150,7 +150,9 @@ struct esi_node {
     _Atomic(uint32_t) wanted;  /* workers without a scheduler may have pinned processes to run */
     _Atomic(int32_t) polled;   /* descriptors that somebody waits for */
     _Atomic(uint32_t) polling; /* a worker is in the poller, asleep or for a look: 1 + its scheduler */
-    _Atomic(uint32_t) state;   /* enum esi_node_state */
+    _Atomic(uint32_t)
+        polls; /* grows when one leaves the poller, who alone writes it; relaxed, for the watchdog */
+    _Atomic(uint32_t) state; /* enum esi_node_state */
     _Atomic(int64_t) crashes, contained, handovers, forced_kills, spawned;
     _Atomic(int64_t)
         forced_stops; /* nodes that `shutdown` alone did not bring to their end in time; for tests */
