@@ -318,11 +318,10 @@ CASE(an_array_that_jumps_over_the_guard_is_caught, 1, "CRH-03")
     assert_memory_equal(seen.reason, "{signal,stack_overflow,<<\"", 26);
 }
 
-/* The sanitizers put functions of their own in front of libc's. */
 CASE(a_fault_in_a_leaf_function_of_libc_is_the_callers, 1, "CRH-04")
 {
     if (ESI_ASAN || ESI_TSAN)
-        skip();
+        skip_since("the sanitizers put functions of their own in front of libc's");
     assert_ends_as(measure_null, "{signal,sigsegv,<<\"", "");
     static const size_t sizes[] = {1, 7, 15, 16, 31, 33, 64, 100, 200, 300, 1000, 5000, 20000, 65536};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {

@@ -448,7 +448,7 @@ static void wait_for_poke(void)
 static void whom_the_last_thread_woke_does_not_wait_for_it(__attribute__((unused)) void **state)
 {
     if (ESI_TSAN || ESI_ASAN)
-        skip(); /* hundreds of threads */
+        skip_since("hundreds of threads");
     esi_report_configure();
     esi_report_set_sink(no_report);
     play_with_thread(more_blocked_than_spares, 2, wait_for_poke);
