@@ -233,7 +233,7 @@ static bool wait_until_nobody(int64_t time_ms)
 
 static void stop_workers(void)
 {
-    bool joined[ESI_WORKERS_MAX] = {false};
+    bool is_over[ESI_WORKERS_MAX] = {false};
     atomic_store_explicit(&esi_node.state, ESI_NODE_STOPPED, memory_order_seq_cst);
     for (int i = 0; i < esi_node.scheduler_count; i++)
         esi_scheduler_rouse(&esi_node.schedulers[i]);
@@ -246,12 +246,13 @@ static void stop_workers(void)
         if (atomic_load_explicit(&worker->lost, memory_order_acquire) == ESI_LOST_STRANDED ||
             worker->never_comes_back)
             continue; /* its thread is in code that does not come back; the OS process's end ends it */
-        esi_thread_join(&worker->thread);
-        joined[i] = true;
+        if (worker->has_thread)
+            esi_thread_join(&worker->thread);
+        is_over[i] = true;
     }
     /* Only now: to the last one may wake any other. */
     for (int i = 0; i < ESI_WORKERS_MAX; i++) {
-        if (!joined[i])
+        if (!is_over[i])
             continue;
         if (!esi_node.workers[i]->is_retired)
             atomic_fetch_sub_explicit(&esi_node.worker_count, 1, memory_order_relaxed);
