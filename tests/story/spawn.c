@@ -269,7 +269,7 @@ static void test_who_is_spawned_while_the_node_stops_does_not_outlive_its_shutdo
 {
     (void)state;
     int64_t before = atomic_load(&esi_node.forced_stops);
-    for (stop_round = 0; stop_round < rounds(10000); stop_round++)
+    for (stop_round = 0; stop_round < rounds(2000); stop_round++)
         play_real(ends_while_others_spawn);
     assert_int_equal(atomic_load(&esi_node.forced_stops) - before, 0);
 }

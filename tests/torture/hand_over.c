@@ -204,7 +204,7 @@ static void a_look_at_the_poller_takes_nobodys_wake_up(__attribute__((unused)) v
 enum { SCHEDULERS = 2, IN = 0, OUT = 1 };
 
 static int bells[2][2]; /* pipes */
-static _Atomic bool is_served;
+static _Atomic bool is_served, is_last;
 static _Atomic long unattended_rounds;
 
 static bool waits_for_bell(int i)
@@ -258,6 +258,8 @@ static void computes_until_the_other_is_served(void)
         if (!ring(1) || !comes_true(other_is_served))
             atomic_store(&missing, 1);
         esi_leave();
+        if (atomic_load(&is_last))
+            es_send(pid_of(0), stop);
         sem_post(&answers);
     }
 }
@@ -276,15 +278,17 @@ static void two_who_wait_for_bells(void *unused)
 static void ring_when_all_sleep(void)
 {
     comes_in_time(&ready);
-    for (long round = 0; round < rounds(2000) && !missing; round++)
+    for (long round = 0; !atomic_load(&is_last); round++) {
+        atomic_store(&is_last, round + 1 >= rounds(2000) || missing);
         if (!comes_true(all_sleep) || !ring(0) || !comes_in_time(&answers))
             atomic_store(&missing, round + 1);
-    es_send(pid_of(0), stop);
+    }
 }
 
 static void who_sleeps_beside_a_left_poller_takes_it_over(__attribute__((unused)) void **state)
 {
     atomic_store(&unattended_rounds, 0);
+    atomic_store(&is_last, false);
     assert_int_equal(pipe(bells[0]) | pipe(bells[1]), 0);
     play_with_thread(two_who_wait_for_bells, SCHEDULERS, ring_when_all_sleep);
     assert_true(unattended_rounds > 0);
