@@ -80,8 +80,8 @@ static struct esi_worker *new_worker(void)
     return worker;
 }
 
-/* A worker whose thread can begin, in its slot, where it stays until the node is down. A retired one's memory is used again, for a process may still point at it; and so what others may reach
- * by such a pointer is left as it is, above all the lock, which one of them may hold. */
+/* A worker whose thread can begin, in its slot, where it stays until the node is down. A retired one's memory is used again, for a process may
+ * still point at it; so what others may reach by such a pointer is left as it is, above all the lock, which one of them may hold. */
 static struct esi_worker *ready_worker(struct esi_scheduler *scheduler)
 {
     struct esi_worker *worker = retired_worker();
