@@ -1,6 +1,6 @@
 /* send.c - a message on its way: copied into one block, pushed into the receiver's inbox. */
 #include "base/probe.h"
-#include "proc/enter.h"
+#include "proc/block.h"
 #include "proc/node.h"
 #include "proc/process.h"
 #include "proc/send.h"
@@ -65,14 +65,14 @@ void esi_send_block(struct esi_process *self, uint64_t to, struct esi_message *m
         esi_message_free(message);
         return;
     }
-    if (!esi_signal_push(to, message))
+    if (!esi_signal_push_at(p, to, message))
         esi_message_free(message);
 }
 
 static es_err send_local(struct esi_process *self, uint64_t to, es_term term)
 {
     struct esi_message *message;
-    es_err error = esi_message_copy(term, &message);
+    es_err error = esi_message_copy_here(term, &message);
     if (error == ES_EINVAL && self)
         esi_badarg(self, "send");
     if (error != ES_OK)
