@@ -4,6 +4,7 @@
  * machine that does nothing else). */
 #include <dirent.h>
 #include <limits.h>
+#include <malloc.h>
 #include <unistd.h>
 #include "story.h"
 #include "platform/sanitize.h"
@@ -44,8 +45,8 @@ static void play_storm(void (*body)(void))
 /* Rounds before the first look: a short run's tenth alone is over before each stack and each spare thread has served once. */
 enum { WARM_UP = 1000 };
 
-/* Pages that are touched for the first time here or there, in a node of 3 MB; a byte and a half a fault would be more in the long run. */
-enum { NOISE_KB = 128 };
+/* Pages that are touched for the first time here or there, in a node of 3 MB; less than a byte a fault would be more in the long run. */
+enum { NOISE_KB = 64 };
 
 struct use {
     long memory_kb, descriptors, threads, mappings;
@@ -257,11 +258,27 @@ static void kill_many(long count)
     }
 }
 
+/* As many at once as each scheduler keeps warm stacks for, and more: which of the two a process ends on is chance, and without this the two
+ * would fill up one by one for a long time. */
+static void crowd(void)
+{
+    enum { CROWD = 256 };
+    es_pid pid[CROWD];
+    es_ref ref[CROWD];
+    for (int i = 0; i < CROWD; i++)
+        pid[i] = es_spawn_monitor(&ref[i], waits);
+    for (int i = 0; i < CROWD; i++)
+        es_send_exit(pid[i], es_am_kill);
+    for (int i = 0; i < CROWD; i++)
+        EXPECT(got_down(ref[i], pid[i], es_am_killed));
+}
+
 /* Both in one node, ten times a tenth of each. */
 STORY_WITH(faults_and_kills_leave_nothing_behind, rounds(100000), "", play_storm)
 {
     es_node_info before, after;
     es_node_info_get(&before);
+    crowd();
     fault(WARM_UP);
     kill_many(WARM_UP / 4);
     struct use tenth = {0};
@@ -426,6 +443,8 @@ STORY_WITH(an_exit_behind_a_million_messages_comes_before_them, rounds(1000000),
 
 int main(void)
 {
+    /* Each thread that allocates would get an arena of its own, and which one measures is chance. */
+    mallopt(M_ARENA_MAX, 1);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(faults_and_kills_leave_nothing_behind),
         cmocka_unit_test(a_hundred_blocked_ones_do_not_delay_ten_thousand_others),
