@@ -1,11 +1,16 @@
-/* engset_bench.c - how fast is Engset? The benchmarks that README.md defines, one a run; scripts/bench.sh puts them beside the peers.
+/* engset_bench.c - how fast is Engset? The benchmarks that README.md defines; scripts/bench.sh puts them beside the peers.
  *
  *     engset-bench --list
- *     engset-bench [--json] --only NAME [--cores N] [--quick] [--style direct|react] */
+ *     engset-bench [--json] [--cores N] [--quick] [--style direct|react] [NAME...]
+ *     engset-bench --only NAME ...                                      that one, in this OS process
+ *
+ * Without NAME: all of them. Each runs in an OS process of its own, so that none finds the memory of another warm. */
 #include "bench.h"
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 static const struct {
     const char *name;
@@ -29,8 +34,10 @@ enum { BENCHMARK_COUNT = sizeof benchmarks / sizeof benchmarks[0] };
 
 static struct {
     int which, cores;
-    bool is_quick, is_react, is_json;
-} asked = {.which = -1};
+    bool is_quick, is_react, has_style, is_json;
+    bool is_named[BENCHMARK_COUNT];
+    int named;
+} asked = {.which = -1, .cores = 1};
 
 static void list(void)
 {
@@ -68,10 +75,10 @@ static void first(void *unused)
 
 static int usage(const char *wrong)
 {
-    fprintf(
-        stderr,
-        "engset-bench: %s; known: --list, --json, --only NAME, --cores N, --quick, --style direct|react\n",
-        wrong);
+    fprintf(stderr,
+            "engset-bench: %s; known: --list, --json, --cores N, --quick, --style direct|react, --only NAME, "
+            "and NAMEs (see --list)\n",
+            wrong);
     return 2;
 }
 
@@ -95,7 +102,55 @@ static bool take_value(const char *option, const char *value)
         return asked.cores > 0;
     }
     asked.is_react = strcmp(value, "react") == 0;
+    asked.has_style = true;
     return strcmp(option, "--style") == 0 && (asked.is_react || strcmp(value, "direct") == 0);
+}
+
+/* A benchmark without options in front. */
+static bool take_name(const char *name)
+{
+    int which = find(name);
+    if (which < 0)
+        return false;
+    asked.is_named[which] = true;
+    asked.named++;
+    return true;
+}
+
+/* Runs one in an OS process of its own. */
+static int run_apart(const char *name, const char *style)
+{
+    char cores[16];
+    snprintf(cores, sizeof cores, "%d", asked.cores);
+    const char *words[10] = {"engset-bench", "--only", name, "--cores", cores, "--style", style};
+    int count = 7;
+    if (asked.is_json)
+        words[count++] = "--json";
+    if (asked.is_quick)
+        words[count++] = "--quick";
+    extern char **environ;
+    pid_t child;
+    int status = 1;
+    if (posix_spawn(&child, "/proc/self/exe", NULL, NULL, (char **)(uintptr_t)words, environ) != 0 ||
+        waitpid(child, &status, 0) < 0 || status != 0) {
+        fprintf(stderr, "engset-bench: %s (%s) failed\n", name, style);
+        return 1;
+    }
+    return 0;
+}
+
+static int run_named(void)
+{
+    int failed = 0;
+    for (int i = 0; i < BENCHMARK_COUNT; i++) {
+        if (asked.named && !asked.is_named[i])
+            continue;
+        if (!asked.has_style || !asked.is_react)
+            failed |= run_apart(benchmarks[i].name, "direct");
+        if (benchmarks[i].react && (!asked.has_style || asked.is_react))
+            failed |= run_apart(benchmarks[i].name, "react");
+    }
+    return failed;
 }
 
 int main(int argc, char **argv)
@@ -109,13 +164,15 @@ int main(int argc, char **argv)
             asked.is_json = true;
         else if (strcmp(argv[i], "--quick") == 0)
             asked.is_quick = true;
-        else if (i + 1 == argc || !take_value(argv[i], argv[i + 1]))
+        else if (argv[i][0] != '-' && take_name(argv[i]))
+            continue;
+        else if (argv[i][0] != '-' || i + 1 == argc || !take_value(argv[i], argv[i + 1]))
             return usage(argv[i]);
         else
             i++;
     }
     if (asked.which < 0)
-        return usage("which benchmark?");
+        return run_named();
     if (asked.is_react && !benchmarks[asked.which].react)
         return 0;
     /* The first reports of crashes would be most of what a short run measures. */

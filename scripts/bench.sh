@@ -104,6 +104,8 @@ failures=0
 ES_BENCH_OUT=$PWD/$peers
 export ES_BENCH_OUT
 step 'building for release' build_release || die 'the release build failed'
+mkdir -p build/bench # the programs by short names
+ln -sf ../release/bench/engset-bench ../release/bench/floor build/bench/
 if [ ! -x $engset ]; then
     engset=
     say 'there is no engset-bench yet: its columns stay empty'

@@ -21,7 +21,6 @@ struct connection {
     int64_t arrived_ns; /* when the INVITE came */
     parcel *invite;     /* until the incoming leg has answered: a dead one is replaced by one that refuses */
     bool is_answered;
-    bool is_lost;
 };
 
 static wish *new_wish(enum wish_kind kind, uint16_t status)
@@ -57,11 +56,10 @@ static void hang_up(struct side *side, bool is_for_crash)
     tell(side, w);
 }
 
-static void note_lost(struct connection *c, es_atom why)
+/* The router counts: it alone hears of our own crash, too. */
+static void note_lost(es_atom why)
 {
-    if (!c->is_lost)
-        es_send(exchange->board, ES_TUPLE(lost, why));
-    c->is_lost = true;
+    es_send(exchange->router, ES_TUPLE(lost, es_self(), why));
 }
 
 static void on_answer(struct connection *c, const news *n)
@@ -90,7 +88,7 @@ static void on_released(struct connection *c, bool is_out, const news *n)
     es_leave(exchange_in_service, es_self());
     if (!is_an_ordinary_end(reason)) {
         exchange_note(lost, c->in.card.call_id, leg_reason_text(reason));
-        note_lost(c, other);
+        note_lost(other);
     }
     if (is_out && !c->is_answered)
         tell(&c->in, new_wish(WISH_REFUSE, leg_reason_status(reason, n->status)));
@@ -132,7 +130,7 @@ static void on_crash(struct connection *c, struct side *dead)
 {
     es_leave(exchange_in_service, es_self());
     if (!dead->is_done)
-        note_lost(c, own);
+        note_lost(own);
     if (dead == &c->in && is_unanswered(dead))
         es_give(leg_spawn_refusal(500), parcel_copy(c->invite));
     else

@@ -69,7 +69,7 @@ ES_STRUCT(news, card, event, reason, status, body_length, body_type, body);
 void listener(es_term argument);
 
 /* Takes parcels; answers {announce, CallId, Pid} by letting Pid have that Call-ID's messages from now on, and
- * `stop` by refusing new calls. Its own end is the end of the exchange. */
+ * `stop` by refusing new calls. {lost, Call, Why} counts that call as lost, once. Its own end is the end of the exchange. */
 void router(void);
 
 /* {Target, Ip, Port} of the callee, Ip 0 when nobody knows him; the INVITE follows as a parcel. Understands `hangup`. */

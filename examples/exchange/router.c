@@ -102,14 +102,21 @@ static void on_message(struct desk *d, parcel *p)
     }
 }
 
-static void note_crash(const struct route *route, es_term reason)
+/* What a call says of itself comes before its end. It may lose a leg first and crash then: it is lost once. */
+static void on_lost(struct desk *d, es_pid call, es_atom why)
+{
+    if (routes_lose(d->routes, call))
+        es_send(exchange->board, ES_TUPLE(lost, why));
+}
+
+static void note_crash(struct desk *d, const struct route *route, es_term reason)
 {
     const bool is_out = strncmp(route->call_id, "b.", 2) == 0;
     const enum bug bug = bug_of_reason(reason);
     exchange_note(crashed, route->is_call ? of_call : is_out ? out : in, route->call_id, bug_name(bug));
     es_send(exchange->board, ES_TUPLE(crash, (int)bug));
     if (route->is_call)
-        es_send(exchange->board, ES_TUPLE(lost, own));
+        on_lost(d, route->pid, own);
 }
 
 static void on_down(struct desk *d, es_pid pid, es_term reason)
@@ -118,7 +125,7 @@ static void on_down(struct desk *d, es_pid pid, es_term reason)
     if (!route)
         return;
     if (!es_is(reason, es_am_normal) && !es_is(reason, es_am_shutdown))
-        note_crash(route, reason);
+        note_crash(d, route, reason);
     if (route->is_call) {
         d->calls--;
         es_send(exchange->board, over);
@@ -131,6 +138,7 @@ static void take_one(struct desk *d)
     es_pid pid;
     es_bin call_id;
     es_term from, reason;
+    es_atom why;
     es_receive {
         es_case_struct(parcel, p)
             on_message(d, p);
@@ -139,6 +147,8 @@ static void take_one(struct desk *d)
                 es_monitor(pid);
             es_reply_to(from, es_am_ok);
         }
+        es_case(ES_TUPLE(lost, &pid, &why))
+            on_lost(d, pid, why);
         es_case(ES_TUPLE(es_am_DOWN, ES_ANY, ES_ANY, &pid, &reason))
             on_down(d, pid, reason);
         es_case_call(from, stop) {

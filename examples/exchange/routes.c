@@ -29,6 +29,7 @@ bool routes_add(struct routes *r, es_bin call_id, es_pid pid, bool is_call)
     route->call_id[call_id.size] = '\0';
     route->pid = pid;
     route->is_call = is_call;
+    route->is_lost = false;
     uint32_t *id_head = &r->by_id[bucket_of_id(route->call_id)], *pid_head = &r->by_pid[bucket_of_pid(pid)];
     route->next_of_id = *id_head;
     *id_head = number;
@@ -46,12 +47,27 @@ const struct route *routes_find(const struct routes *r, const char *call_id)
     return number ? &r->all[number - 1] : NULL;
 }
 
-const struct route *routes_of(const struct routes *r, es_pid pid)
+static uint32_t number_of(const struct routes *r, es_pid pid)
 {
     uint32_t number = r->by_pid[bucket_of_pid(pid)];
     while (number && !es_pid_equal(r->all[number - 1].pid, pid))
         number = r->all[number - 1].next_of_pid;
+    return number;
+}
+
+const struct route *routes_of(const struct routes *r, es_pid pid)
+{
+    uint32_t number = number_of(r, pid);
     return number ? &r->all[number - 1] : NULL;
+}
+
+bool routes_lose(struct routes *r, es_pid pid)
+{
+    uint32_t number = number_of(r, pid);
+    if (!number || r->all[number - 1].is_lost)
+        return false;
+    r->all[number - 1].is_lost = true;
+    return true;
 }
 
 void routes_remove(struct routes *r, es_pid pid)

@@ -14,6 +14,7 @@ struct route {
     char call_id[SIP_CALL_ID_MAX];
     es_pid pid;
     bool is_call;        /* the call itself, not a leg */
+    bool is_lost;        /* the call was counted as lost */
     uint32_t next_of_id; /* in its bucket; index + 1, 0: the last one */
     uint32_t next_of_pid;
 };
@@ -33,6 +34,9 @@ const struct route *routes_find(const struct routes *r, const char *call_id);
 
 /* The route of `pid`, or NULL. Lent until the next change. */
 const struct route *routes_of(const struct routes *r, es_pid pid);
+
+/* The call `pid` is lost. True: this is the first time that we hear so. */
+bool routes_lose(struct routes *r, es_pid pid);
 
 /* Forgets the route of `pid`, if there is one. */
 void routes_remove(struct routes *r, es_pid pid);

@@ -5,9 +5,9 @@
  * docs/explanation/containment.md. The mark also says whether the object was compiled with the flags of engset.pc,
  * without which a large local array can jump over a stack's guard.
  *
- * Turned aside: abort() and a failed assert() end the calling process instead of the OS process, and errno is read
- * through a call, since a process may go on in another thread after a wait (engset/proc.h). Headers may be included
- * in any order; NDEBUG means what it always means. In C++ all of it holds for clang; with g++ abort() is turned aside
+ * Turned aside: abort() and a failed assert() end the calling process instead of the OS process, and errno and
+ * pthread_self() are calls that are made anew each time, since a process may go on in another thread after a wait
+ * (engset/proc.h). Headers may be included in any order; NDEBUG means what it always means. In C++ all of it holds for clang; with g++ abort() is turned aside
  * only where this header comes before <cstdlib>.
  *
  * Define ES_NO_MARK before including to leave and turn aside nothing: for code that only talks to a node from outside. */
@@ -20,6 +20,7 @@
 #endif
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <engset/proc.h>
 
@@ -72,6 +73,11 @@ static void __attribute__((destructor(150), used)) esi_unmark_object(void)
 
 #undef errno
 #define errno (*es_errno())
+
+/* A macro, since a renamed symbol would still be the function that is declared const; and not one with parameters, so that a pointer to
+ * the function is one to ours, too. <pthread.h> has declared its own above. */
+#undef pthread_self
+#define pthread_self es_pthread_self
 
 #endif
 #endif

@@ -7,6 +7,7 @@
 #ifndef ENGSET_PROC_H
 #define ENGSET_PROC_H
 
+#include <pthread.h>
 #include <engset/base.h>
 #include <engset/term.h>
 #include <engset/struct.h>
@@ -72,6 +73,10 @@ ES_API ES_NORETURN void es_halt(int status);
 /* A process may go on in another thread after a wait, but compilers keep the address of errno in a
  * register for as long as a function runs. So errno goes through a call that they cannot see through. Source: GCC PR 26461. */
 ES_API int *es_errno(void) __attribute__((noinline));
+
+/* The calling thread, as pthread_self() gives it; but that one is declared in a way that lets compilers use an earlier answer again,
+ * from before a wait. engset.h puts this one in its place. Any thread. */
+ES_API pthread_t es_pthread_self(void) __attribute__((noinline));
 
 /* ------------------------------------------------------------------ spawn */
 

@@ -11,6 +11,7 @@
 #include "proc/node.h"
 
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -38,34 +39,34 @@ static int free_slot(void)
     return -1;
 }
 
-/* A spare whose thread went home, with its thread's end waited for; NULL: none. Only who opens workers looks for one. */
+/* One without a thread, whose end, if there was one, has been waited for; NULL: none. Only who opens workers looks for one. */
 static struct esi_worker *retired_worker(void)
 {
     for (int i = 0; i < ESI_WORKERS_MAX; i++) {
         struct esi_worker *worker = esi_node.workers[i];
-        if (worker && worker->is_retired) {
+        if (!worker || !worker->is_retired)
+            continue;
+        if (worker->has_thread)
             esi_thread_join(&worker->thread);
-            return worker;
-        }
+        worker->has_thread = false;
+        return worker;
     }
     return NULL;
 }
 
-/* Memory for a worker in a slot of its own, cleared; a retired one's is used again, for a process may still point at it. */
-static struct esi_worker *worker_memory(void)
+/* Under the node's lock. */
+static void set_retired(struct esi_worker *w, bool is_retired)
 {
-    struct esi_worker *worker = retired_worker();
-    if (worker) {
-        struct esi_fault *fault = worker->fault;
-        int index = worker->index;
-        memset(worker, 0, sizeof *worker);
-        memset(fault, 0, sizeof *fault);
-        worker->fault = fault;
-        worker->index = index;
-        return worker;
-    }
+    pthread_spin_lock(&w->pinned_lock);
+    w->is_retired = is_retired;
+    pthread_spin_unlock(&w->pinned_lock);
+}
+
+/* A worker without a thread, for a slot of its own. */
+static struct esi_worker *new_worker(void)
+{
     int index = free_slot();
-    worker = index < 0 ? NULL : esi_alloc_zeroed(1, sizeof *worker);
+    struct esi_worker *worker = index < 0 ? NULL : esi_alloc_zeroed(1, sizeof *worker);
     struct esi_fault *fault = worker ? esi_alloc_zeroed(1, sizeof *fault) : NULL;
     if (!fault) {
         esi_free(worker);
@@ -73,33 +74,49 @@ static struct esi_worker *worker_memory(void)
     }
     worker->index = index;
     worker->fault = fault;
+    esi_park_init(&worker->park);
+    pthread_spin_init(&worker->pinned_lock, PTHREAD_PROCESS_PRIVATE);
+    esi_list_init(&worker->pinned);
     return worker;
 }
 
-es_err esi_worker_open(struct esi_scheduler *scheduler, struct esi_worker **out)
+/* A worker whose thread can begin, in its slot, where it stays until the node is down. A retired one's memory is used again, for a process may
+ * still point at it; so what others may reach by such a pointer is left as it is, above all the lock, which one of them may hold. */
+static struct esi_worker *ready_worker(struct esi_scheduler *scheduler)
 {
-    struct esi_worker *worker = worker_memory();
+    struct esi_worker *worker = retired_worker();
     if (!worker)
-        return ES_ELIMIT;
-    int index = worker->index;
+        worker = new_worker();
+    if (!worker)
+        return NULL;
+    memset(worker, 0, offsetof(struct esi_worker, index));
+    memset(worker->fault, 0, sizeof *worker->fault);
     hold(worker, scheduler);
     atomic_store_explicit(&worker->in_runtime, 1, memory_order_relaxed);
-    esi_park_init(&worker->park);
     pthread_mutex_init(&worker->handover, NULL);
     esi_list_init(&worker->in_spares);
-    pthread_spin_init(&worker->pinned_lock, PTHREAD_PROCESS_PRIVATE);
-    esi_list_init(&worker->pinned);
+    set_retired(worker, false); /* before its thread runs somebody who is then pinned to it */
+    atomic_store_explicit(&esi_node.workers[worker->index], worker, memory_order_release);
+    return worker;
+}
+
+static void orphan_pinned(struct esi_worker *w, bool *why);
+
+es_err esi_worker_open(struct esi_scheduler *scheduler, struct esi_worker **out)
+{
+    struct esi_worker *worker = ready_worker(scheduler);
+    if (!worker)
+        return ES_ELIMIT;
     if (scheduler)
         atomic_store_explicit(&scheduler->holder, worker, memory_order_release);
-    atomic_store_explicit(&esi_node.workers[index], worker, memory_order_release);
     sigset_t unblocked;
     sigemptyset(&unblocked);
     sigaddset(&unblocked, esi_fault_kill_signal());
     es_err error = esi_thread_open(esi_worker_main, worker, "engset", &unblocked, &worker->thread);
+    worker->has_thread = error == ES_OK;
     if (error != ES_OK) {
-        atomic_store_explicit(&esi_node.workers[index], NULL, memory_order_release);
-        esi_free(worker->fault);
-        esi_free(worker);
+        hold(worker, NULL);
+        orphan_pinned(worker, &worker->is_retired);
         return error;
     }
     atomic_fetch_add_explicit(&esi_node.worker_count, 1, memory_order_relaxed);
@@ -330,11 +347,12 @@ static void orphan(struct esi_process *p)
     set_free(p);
 }
 
-static void orphan_pinned(struct esi_worker *w)
+/* `*why` is the worker's is_retired or never_comes_back. */
+static void orphan_pinned(struct esi_worker *w, bool *why)
 {
     for (;;) {
         pthread_spin_lock(&w->pinned_lock);
-        w->never_comes_back = true; /* from here on esi_make_runnable_pinned() does as we do */
+        *why = true; /* from here on esi_make_runnable_pinned() does as we do */
         struct esi_list *node = esi_list_pop_front(&w->pinned);
         if (node)
             atomic_fetch_sub_explicit(&w->pinned_count, 1, memory_order_relaxed);
@@ -356,7 +374,7 @@ bool esi_worker_strand(struct esi_worker *w, uint32_t slice)
             atomic_load_explicit(&w->slice, memory_order_relaxed) == slice && must_end(p)) {
             atomic_fetch_add_explicit(&esi_node.stranded_count, 1, memory_order_relaxed);
             atomic_fetch_sub_explicit(&esi_node.worker_count, 1, memory_order_relaxed);
-            orphan_pinned(w);
+            orphan_pinned(w, &w->never_comes_back);
             bool was_first = p->parent == 0 && esi_node_is_first(p);
             end_for_others(p);
             esi_node_process_gone(was_first, 1);

@@ -23,6 +23,14 @@ __attribute__((noinline)) int *es_errno(void)
     return address;
 }
 
+/* As errno's: glibc declares pthread_self() const. */
+__attribute__((noinline)) pthread_t es_pthread_self(void)
+{
+    pthread_t thread = pthread_self();
+    __asm__ volatile("" : "+r"(thread));
+    return thread;
+}
+
 /* ------------------------------------------------------- into the runtime and out of it */
 
 struct esi_process *esi_enter_lost(struct esi_worker *w, struct esi_process *self)

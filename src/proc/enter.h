@@ -13,7 +13,10 @@ static inline __attribute__((always_inline)) struct esi_worker *esi_worker_now(v
 {
 #if defined(__x86_64__) && !defined(__ILP32__)
     struct esi_worker *worker;
-    __asm__ volatile("movq esi_this_worker@gottpoff(%%rip), %0\n\tmovq %%fs:(%0), %0" : "=r"(worker) : : "memory");
+    __asm__ volatile("movq esi_this_worker@gottpoff(%%rip), %0\n\tmovq %%fs:(%0), %0"
+                     : "=r"(worker)
+                     :
+                     : "memory");
     return worker;
 #else
     return esi_worker_self();

@@ -84,17 +84,13 @@ void esi_mailbox_build_index(struct esi_mailbox *mailbox)
     mailbox->epoch++;
 }
 
-void esi_mailbox_append(struct esi_mailbox *mailbox, struct esi_message *message)
+void esi_mailbox_index_newest(struct esi_mailbox *mailbox, struct esi_message *message)
 {
-    esi_list_push_back(&mailbox->messages, &message->in_list);
-    mailbox->count++;
-    if (mailbox->index) {
-        if (index_reserve(mailbox->index)) {
-            index_put(mailbox->index, message);
-        } else {
-            esi_mailbox_fini(mailbox);
-            mailbox->epoch++; /* a cursor's slot means nothing now */
-        }
+    if (index_reserve(mailbox->index)) {
+        index_put(mailbox->index, message);
+    } else {
+        esi_mailbox_fini(mailbox);
+        mailbox->epoch++; /* a cursor's slot means nothing now */
     }
 }
 

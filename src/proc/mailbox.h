@@ -33,8 +33,17 @@ void esi_mailbox_init(struct esi_mailbox *mailbox);
 /* Frees the index; the messages are the caller's business. */
 void esi_mailbox_fini(struct esi_mailbox *mailbox);
 
+/* The newest message gets its place in the index, which is there. */
+void esi_mailbox_index_newest(struct esi_mailbox *mailbox, struct esi_message *message);
+
 /* `message`, whose tag is set, belongs to the mailbox from here on. */
-void esi_mailbox_append(struct esi_mailbox *mailbox, struct esi_message *message);
+static inline void esi_mailbox_append(struct esi_mailbox *mailbox, struct esi_message *message)
+{
+    esi_list_push_back(&mailbox->messages, &message->in_list);
+    mailbox->count++;
+    if (__builtin_expect(mailbox->index != NULL, 0))
+        esi_mailbox_index_newest(mailbox, message);
+}
 
 /* Takes `message` out; it is the caller's. `slot`: where it may stand in the index (a cursor's slot - 1), or any number. */
 void esi_mailbox_remove(struct esi_mailbox *mailbox, struct esi_message *message, uint64_t slot);

@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/log.h"
+#include "platform/barrier.h"
 #include "platform/clock.h"
 #include "platform/platform.h"
 #include "platform/poller.h"
@@ -232,7 +233,7 @@ static bool wait_until_nobody(int64_t time_ms)
 
 static void stop_workers(void)
 {
-    bool joined[ESI_WORKERS_MAX] = {false};
+    bool is_over[ESI_WORKERS_MAX] = {false};
     atomic_store_explicit(&esi_node.state, ESI_NODE_STOPPED, memory_order_seq_cst);
     for (int i = 0; i < esi_node.scheduler_count; i++)
         esi_scheduler_rouse(&esi_node.schedulers[i]);
@@ -245,12 +246,13 @@ static void stop_workers(void)
         if (atomic_load_explicit(&worker->lost, memory_order_acquire) == ESI_LOST_STRANDED ||
             worker->never_comes_back)
             continue; /* its thread is in code that does not come back; the OS process's end ends it */
-        esi_thread_join(&worker->thread);
-        joined[i] = true;
+        if (worker->has_thread)
+            esi_thread_join(&worker->thread);
+        is_over[i] = true;
     }
     /* Only now: to the last one may wake any other. */
     for (int i = 0; i < ESI_WORKERS_MAX; i++) {
-        if (!joined[i])
+        if (!is_over[i])
             continue;
         if (!esi_node.workers[i]->is_retired)
             atomic_fetch_sub_explicit(&esi_node.worker_count, 1, memory_order_relaxed);
@@ -263,10 +265,12 @@ static void stop_workers(void)
 static void stop(void)
 {
     atomic_store_explicit(&esi_node.state, ESI_NODE_STOPPING, memory_order_seq_cst);
+    esi_asymmetric_heavy(); /* who is spawned just now is in the table for us, or is refused: spawn.c, is_too_late() */
     end_everybody(es_am_shutdown);
     /* This room alone, as its tests link it, sends no exit signals: nobody ends who does not end by himself. */
     bool is_alone = !esi_plug.send_exit;
     if (!wait_until_nobody(is_alone ? STOP_ALONE_MS : STOP_POLITE_MS)) {
+        atomic_fetch_add_explicit(&esi_node.forced_stops, 1, memory_order_relaxed); /* a figure to be shown */
         end_everybody(es_am_kill);
         if (!wait_until_nobody(is_alone ? STOP_ALONE_MS : STOP_KILL_MS))
             esi_log(ESI_LOG_WARNING, "%lld processes did not end when the node stopped",

@@ -51,11 +51,10 @@ struct esi_owned {
 struct esi_process {
     /* what others touch */
     esi_inbox inbox;
-    _Atomic(uint64_t) id; /* published; 0: nobody */
+    _Atomic(uint64_t) id;     /* published; 0: nobody */
+    _Atomic(uint64_t) queued; /* messages counted against the limit, and whose: room.h. While LIMITED */
     _Atomic(uint32_t) flags;
-    _Atomic(int32_t) queued;        /* messages counted against the limit, while LIMITED */
     _Atomic(int32_t) message_limit; /* published while LIMITED, with its policy */
-    _Atomic(uint8_t) limit_policy;
     struct esi_list
         in_queue; /* while runnable: guarded by the queue's lock. While waiting for a mutex: by the mutex's */
     _Atomic(uint64_t) name; /* published: its atom, or 0. Written by link/ under the table's lock */
@@ -99,7 +98,8 @@ struct esi_process {
     int64_t memory_bytes; /* blocks it owns and messages it holds; shown to others at each switch */
 
     /* published: written by the owner or on its behalf, relaxed; a figure to be shown */
-    _Atomic(uint8_t) state; /* es_state */
+    _Atomic(uint8_t) state;        /* es_state */
+    _Atomic(uint8_t) limit_policy; /* while LIMITED */
     _Atomic(int64_t) shown_messages, shown_memory, reductions, since_ns, dropped;
     _Atomic(uint64_t) waits_for; /* published: whose mailbox it waits to have room (es_send_wait), or 0 */
     _Atomic(int32_t) links, monitors, monitored_by; /* published by bond.c: how many bonds of these kinds */
@@ -216,6 +216,7 @@ static inline void esi_message_uncount(struct esi_process *self, struct esi_mess
 {
     if (message->is_counted) {
         message->is_counted = 0;
+        /* It was counted here, and for us: the count is not 0, and nothing is borrowed from above it. */
         atomic_fetch_sub_explicit(&self->queued, 1, memory_order_seq_cst);
         if (self->has_room_waiters)
             esi_room_made(self);

@@ -13,7 +13,7 @@
 #include "base/assert.h"
 #include "platform/clock.h"
 #include "proc/end.h"
-#include "proc/enter.h"
+#include "proc/block.h"
 #include "proc/process.h"
 #include "proc/typed.h"
 #include "proc/wait.h"
@@ -32,7 +32,7 @@ static void release(struct esi_process *self, struct esi_message *message)
 {
     esi_list_remove(&message->in_list);
     self->memory_bytes -= (int64_t)message->size_bytes;
-    esi_message_free(message);
+    esi_message_free_here(message);
 }
 
 /* The tuple form of a typed message, as one more block in hand, hung on `message`; ES_NONE: no memory. */
@@ -82,7 +82,7 @@ void *esi_struct_of(es_term message, const struct es_struct_descriptor *type)
 
 /* ---- the loop ---- */
 
-static struct esi_process *enter_receive(void)
+static inline __attribute__((always_inline)) struct esi_process *enter_receive(void)
 {
     struct esi_process *self = esi_enter_here();
     if (!self) {

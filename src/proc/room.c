@@ -29,10 +29,14 @@ struct asking_bond {
 
 /* ---- the receiver ---- */
 
+static inline bool is_below_limit(struct esi_process *p, uint64_t word)
+{
+    return esi_room_count(word) < (uint32_t)atomic_load_explicit(&p->message_limit, memory_order_relaxed);
+}
+
 static bool has_room(struct esi_process *p)
 {
-    return atomic_load_explicit(&p->queued, memory_order_seq_cst) <
-           atomic_load_explicit(&p->message_limit, memory_order_relaxed);
+    return is_below_limit(p, atomic_load_explicit(&p->queued, memory_order_seq_cst));
 }
 
 static void let_go(struct waiter_bond *waiter, es_atom answer)
@@ -163,14 +167,42 @@ static es_err wait_for_room(struct esi_process *self, uint64_t to, uint64_t dead
     return es_is(answer, es_am_ok) ? ES_OK : es_is(answer, es_am_noproc) ? ES_ECLOSED : ES_ENOMEM;
 }
 
-/* Never counts what does not come: a waiter that saw such a count would not be told when it is taken back. */
-bool esi_room_take(struct esi_process *p)
+static inline bool is_of(uint64_t word, uint64_t id)
 {
-    int32_t queued = atomic_load_explicit(&p->queued, memory_order_relaxed);
+    return word - esi_room_count(word) == esi_room_empty(id);
+}
+
+/* Never counts what does not come: a waiter that saw such a count would not be told when it is taken back. */
+static enum esi_room take(struct esi_process *p, uint64_t to, bool may_overdraw)
+{
+    uint64_t word = atomic_load_explicit(&p->queued, memory_order_relaxed);
     do {
-        if (queued >= atomic_load_explicit(&p->message_limit, memory_order_relaxed))
+        if (!is_of(word, to))
+            return ESI_ROOM_GONE;
+        if (!may_overdraw && !is_below_limit(p, word))
+            return ESI_ROOM_NONE;
+    } while (!atomic_compare_exchange_weak_explicit(&p->queued, &word, word + 1, memory_order_seq_cst,
+                                                    memory_order_relaxed));
+    return ESI_ROOM_TAKEN;
+}
+
+enum esi_room esi_room_take(struct esi_process *p, uint64_t to)
+{
+    return take(p, to, false);
+}
+
+enum esi_room esi_room_overdraw(struct esi_process *p, uint64_t to)
+{
+    return take(p, to, true);
+}
+
+bool esi_room_give_back(struct esi_process *p, uint64_t to)
+{
+    uint64_t word = atomic_load_explicit(&p->queued, memory_order_relaxed);
+    do {
+        if (!is_of(word, to))
             return false;
-    } while (!atomic_compare_exchange_weak_explicit(&p->queued, &queued, queued + 1, memory_order_seq_cst,
+    } while (!atomic_compare_exchange_weak_explicit(&p->queued, &word, word - 1, memory_order_seq_cst,
                                                     memory_order_relaxed));
     return true;
 }
@@ -180,9 +212,10 @@ static es_err take_place_in_time(struct esi_process *self, struct esi_process *p
 {
     uint64_t deadline_ns = timeout_ms == ES_INFINITY ? ESI_NO_DEADLINE : esi_deadline_in_ms(timeout_ms);
     es_err error = ES_OK;
-    while (error == ES_OK && !esi_room_take(p)) {
-        if (!esi_process_is(p, to))
-            return ES_ECLOSED;
+    while (error == ES_OK) {
+        enum esi_room room = esi_room_take(p, to);
+        if (room != ESI_ROOM_NONE)
+            return room == ESI_ROOM_TAKEN ? ES_OK : ES_ECLOSED;
         if (timeout_ms == 0)
             return ES_ETIMEOUT;
         atomic_store_explicit(&self->waits_for, to, memory_order_seq_cst);
@@ -204,10 +237,8 @@ static es_err send_counted(struct esi_process *p, uint64_t to, es_term term, boo
         esi_message_free(message);
         error = ES_ECLOSED;
     }
-    if (is_counted && esi_process_is(p, to)) {
-        atomic_fetch_sub_explicit(&p->queued, 1, memory_order_seq_cst);
+    if (is_counted && esi_room_give_back(p, to))
         tell_to_forget(to, 0); /* somebody may have asked while the place was ours */
-    }
     return error;
 }
 

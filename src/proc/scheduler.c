@@ -319,6 +319,7 @@ static int poll_until(uint64_t deadline_ns)
 {
     struct esi_poll_event events[64];
     int count = esi_poller_wait(esi_node.poller, deadline_ns, events, 64);
+    atomic_store_explicit(&esi_node.polls, esi_node.polls + 1, memory_order_relaxed);
     for (int i = 0; i < count; i++)
         esi_plug.descriptor_ready(events[i].tag, events[i].ready);
     return count;

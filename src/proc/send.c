@@ -1,6 +1,6 @@
 /* send.c - a message on its way: copied into one block, pushed into the receiver's inbox. */
 #include "base/probe.h"
-#include "proc/enter.h"
+#include "proc/block.h"
 #include "proc/node.h"
 #include "proc/process.h"
 #include "proc/send.h"
@@ -46,16 +46,14 @@ static bool admit_over_limit(struct esi_process *p, uint64_t to)
 /* May a message from somebody else go into the mailbox of `p`? Counts it. */
 static bool admit(struct esi_process *p, uint64_t to, struct esi_message *message)
 {
-    message->is_counted = 1;
-    if (esi_room_take(p))
-        return true;
-    if (admit_over_limit(p, to)) {
-        atomic_fetch_add_explicit(&p->queued, 1, memory_order_seq_cst);
-        return true;
-    }
-    message->is_counted = 0;
-    atomic_fetch_add_explicit(&p->dropped, 1, memory_order_relaxed);
-    return false;
+    enum esi_room room = esi_room_take(p, to);
+    if (room == ESI_ROOM_NONE && admit_over_limit(p, to))
+        room = esi_room_overdraw(p, to);
+    message->is_counted = room == ESI_ROOM_TAKEN;
+    /* A figure to be shown: if `to` ends just now it may be the next one's. */
+    if (room == ESI_ROOM_NONE && esi_process_is(p, to))
+        atomic_fetch_add_explicit(&p->dropped, 1, memory_order_relaxed);
+    return message->is_counted;
 }
 
 void esi_send_block(struct esi_process *self, uint64_t to, struct esi_message *message)
@@ -67,14 +65,14 @@ void esi_send_block(struct esi_process *self, uint64_t to, struct esi_message *m
         esi_message_free(message);
         return;
     }
-    if (!esi_signal_push(to, message))
+    if (!esi_signal_push_at(p, to, message))
         esi_message_free(message);
 }
 
 static es_err send_local(struct esi_process *self, uint64_t to, es_term term)
 {
     struct esi_message *message;
-    es_err error = esi_message_copy(term, &message);
+    es_err error = esi_message_copy_here(term, &message);
     if (error == ES_EINVAL && self)
         esi_badarg(self, "send");
     if (error != ES_OK)

@@ -20,9 +20,8 @@ static inline bool arrive_at_sleeper(struct esi_process *p, struct esi_message *
     return true;
 }
 
-bool esi_signal_push(uint64_t to, struct esi_message *block)
+bool esi_signal_push_at(struct esi_process *p, uint64_t to, struct esi_message *block)
 {
-    struct esi_process *p = esi_process_slot(to);
     /* The id is a hint that spares a stranger most of what is not meant for it; `to` in the block decides. */
     if (!p || !esi_process_is(p, to))
         return false;
@@ -38,6 +37,11 @@ bool esi_signal_push(uint64_t to, struct esi_message *block)
     default:
         return true;
     }
+}
+
+bool esi_signal_push(uint64_t to, struct esi_message *block)
+{
+    return esi_signal_push_at(esi_process_slot(to), to, block);
 }
 
 /* The push that is followed by the flag. Between the two the process may have run, handled the signal and ended, and somebody
@@ -106,7 +110,7 @@ bool esi_signals_must_end(struct esi_process *self)
     return false;
 }
 
-void esi_deliver(struct esi_process *self, struct esi_message *message)
+static inline void deliver(struct esi_process *self, struct esi_message *message)
 {
     esi_probe(DELIVER, self->id, message->tag, message->size_bytes);
     self->memory_bytes += (int64_t)message->size_bytes;
@@ -115,6 +119,11 @@ void esi_deliver(struct esi_process *self, struct esi_message *message)
                              self->memory_bytes > (int64_t)self->extra->memory_limit_bytes,
                          0))
         esi_memory_check(self);
+}
+
+void esi_deliver(struct esi_process *self, struct esi_message *message)
+{
+    deliver(self, message);
 }
 
 /* The oldest of those that count: signals that became messages, and messages to oneself, are not dropped, nor is what a guard looks at.
@@ -141,16 +150,16 @@ static void drop(struct esi_process *self, struct esi_message *oldest)
 }
 
 /* A message for user code. */
-static void arrive_message(struct esi_process *self, struct esi_message *message)
+static inline void arrive_message(struct esi_process *self, struct esi_message *message)
 {
-    esi_deliver(self, message);
+    deliver(self, message);
     if (!message->is_counted)
         return;
     if (!self->extra || self->extra->limit_policy != ES_LIMIT_DROP_OLDEST)
         return;
     /* `queued` has those in the inbox too: they are all newer. */
-    while (atomic_load_explicit(&self->queued, memory_order_relaxed) >
-           atomic_load_explicit(&self->message_limit, memory_order_relaxed)) {
+    while (esi_room_count(atomic_load_explicit(&self->queued, memory_order_relaxed)) >
+           (uint32_t)atomic_load_explicit(&self->message_limit, memory_order_relaxed)) {
         struct esi_message *oldest = oldest_counted(self);
         if (!oldest)
             return;

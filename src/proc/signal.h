@@ -33,6 +33,9 @@ bool esi_signal_send(uint64_t to, struct esi_message *signal);
 /* Puts a message or signal into the inbox of `to`'s slot and wakes it; CLOSED: still the caller's. */
 bool esi_signal_push(uint64_t to, struct esi_message *block);
 
+/* The same for who has looked the slot up: `p` is esi_process_slot(to), or NULL. */
+bool esi_signal_push_at(struct esi_process *p, uint64_t to, struct esi_message *block);
+
 /* Moves what is in the inbox of `self` into its mailbox, handling signals on the way, `budget` blocks at most (charged as
  * reductions). True: all was taken. On behalf of `self`. */
 bool esi_signals_take(struct esi_process *self, int budget);

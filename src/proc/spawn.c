@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/probe.h"
+#include "platform/barrier.h"
 #include "platform/clock.h"
 #include "proc/end.h"
 #include "proc/enter.h"
@@ -16,7 +17,7 @@
 static void init_published(struct esi_process *p)
 {
     atomic_store_explicit(&p->flags, 0, memory_order_relaxed);
-    atomic_store_explicit(&p->queued, 0, memory_order_relaxed);
+    atomic_store_explicit(&p->queued, esi_room_empty(p->id), memory_order_relaxed);
     atomic_store_explicit(&p->name, 0, memory_order_relaxed);
     atomic_store_explicit(&p->shown_messages, 0, memory_order_relaxed);
     atomic_store_explicit(&p->reductions, 0, memory_order_relaxed);
@@ -90,6 +91,7 @@ static void discard(struct esi_process *p)
     if (p->extra)
         esi_block_free(p->extra, sizeof *p->extra);
     esi_table_give(p);
+    esi_node_process_gone(false, 0); /* the node's stop may have counted it */
 }
 
 /* Ties the new process to its spawner: name, link, monitor. The inbox is open, since a name can be found at once. */
@@ -127,6 +129,14 @@ static es_err copy_argument(struct esi_process *p, esi_argument argument)
     return ES_OK;
 }
 
+/* The node began to stop while the process was made, whose inbox is open by now. Either we see that here, or who ends everybody finds the
+ * process: we open and then look, the stopper says so and then goes over the table (node.c), and of two such sides at least one sees the other. */
+static inline bool is_too_late(void)
+{
+    esi_asymmetric_light();
+    return __builtin_expect(atomic_load_explicit(&esi_node.state, memory_order_relaxed) != ESI_NODE_UP, 0);
+}
+
 static es_pid refuse(struct esi_process *self, es_err error, const char *why)
 {
     esi_fail(self, error, "spawn: %s", why);
@@ -144,11 +154,13 @@ static void count_spawned(void)
         atomic_fetch_add_explicit(&esi_node.spawned, 1, memory_order_relaxed);
 }
 
+static const char no_node[] = "no node runs, or it is ending";
+
 static es_pid spawn(struct esi_process *self, const es_spawn_options *o, void (*function)(void),
                     esi_argument argument)
 {
     if (atomic_load_explicit(&esi_node.state, memory_order_acquire) != ESI_NODE_UP)
-        return refuse(self, ES_ECLOSED, "no node runs, or it is ending");
+        return refuse(self, ES_ECLOSED, no_node);
     struct esi_process *p = esi_table_take();
     if (!p)
         return refuse(self, ES_ELIMIT,
@@ -164,14 +176,19 @@ static es_pid spawn(struct esi_process *self, const es_spawn_options *o, void (*
         error = apply_options(p, o);
     if (error == ES_OK) {
         esi_inbox_open(&p->inbox);
-        if (o)
+        if (is_too_late())
+            error = ES_ECLOSED;
+        else if (o)
             error = tie(self, p, o);
     }
     if (error != ES_OK) {
         discard(p);
         if (self && error == ES_EINVAL)
             esi_badarg(self, "spawn");
-        return refuse(self, error, error == ES_ETAKEN ? "the name is taken" : es_strerror(error));
+        return refuse(self, error,
+                      error == ES_ETAKEN    ? "the name is taken"
+                      : error == ES_ECLOSED ? no_node
+                                            : es_strerror(error));
     }
     esi_probe(SPAWN, pid.id, p->parent, 0);
     count_spawned();

@@ -28,7 +28,8 @@ static inline struct esi_fiber *leave_for(struct esi_worker *w, struct esi_proce
     struct esi_process *q = w->scheduler ? esi_scheduler_take_next(w) : NULL;
     if (!q)
         return &w->fiber;
-    if (__builtin_expect(!is_plainly_ready(w, q) || !esi_has_stack(w, q, esi_process_main), 0)) {
+    if (__builtin_expect(
+            !is_plainly_ready(w, q) || (!q->fiber.stack && !esi_has_stack(w, q, esi_process_main)), 0)) {
         w->scheduler->next = q;
         return &w->fiber;
     }

@@ -7,7 +7,9 @@
  *                  its scheduler goes to a spare (crew.c); a second later a report names it, its place, and how long
  *   a signal that may end it has waited 10 ms:
  *                  the thread gets the kill signal, in bursts, each tick, until its handler finds it in code that can be left (fault.c)
- *   1 s after that its process counts as ended: stranded (crew.c) */
+ *   1 s after that its process counts as ended: stranded (crew.c)
+ *
+ * And it sees that somebody looks after the poller while others compute. */
 #include "proc/node.h"
 
 #include <signal.h>
@@ -45,7 +47,8 @@ static struct {
     _Atomic(uint32_t) is_asleep;
     _Atomic(uint32_t) is_stopping;
     bool is_started;
-    bool saw_blocked; /* in this look */
+    bool saw_blocked;    /* in this look */
+    uint32_t seen_polls; /* at the last look */
     struct esi_random random;
 } dog;
 
@@ -196,12 +199,27 @@ static bool spread_work(void)
     return has_work;
 }
 
+/* Who slept in the poller was woken, and computes; who sleeps beside it, in its park, would sleep on, and nobody would hear of a descriptor
+ * until that process comes back, or is 10 ms old and loses its scheduler. If nobody was in the poller for a whole tick one of those is woken: it
+ * looks there, and having nothing else to do stays. That is at most two ticks late and one wake-up for each time that somebody computes for
+ * more than a tick. Not by who leaves the poller: that one is mostly back within some microseconds, and would pay for a second
+ * core each time. relaxed: figures; who is wrongly taken for absent is one wake-up, who is wrongly taken for present is seen next time. */
+static void see_to_the_poller(void)
+{
+    uint32_t polls = atomic_load_explicit(&esi_node.polls, memory_order_relaxed);
+    bool was_left = polls == dog.seen_polls && !atomic_load_explicit(&esi_node.polling, memory_order_relaxed);
+    dog.seen_polls = polls;
+    if (was_left && atomic_load_explicit(&esi_node.polled, memory_order_relaxed))
+        esi_rouse_one();
+}
+
 static bool look_at_all(void)
 {
     uint64_t now = esi_clock_now_ns();
     dog.saw_blocked = false;
     atomic_store_explicit(&esi_node.coarse_ns, now, memory_order_relaxed);
     bool is_busy = spread_work();
+    see_to_the_poller();
     for (int i = 0; i < ESI_WORKERS_MAX; i++) {
         struct esi_worker *w = atomic_load_explicit(&esi_node.workers[i], memory_order_acquire);
         if (w && look_at(w, now))

@@ -61,15 +61,11 @@ struct esi_scheduler {
 enum esi_lost { ESI_LOST_NOT, ESI_LOST_SCHEDULER, ESI_LOST_STRANDED };
 
 struct esi_worker {
-    int index;
-    struct esi_thread thread;
     _Atomic(pid_t) tid;     /* written by itself */
     int *errno_address;     /* of this thread */
     struct esi_fiber fiber; /* its own stack */
     struct esi_scheduler
         *scheduler; /* the one it holds, or NULL; the worker's, and the watchdog's while it is lost */
-    _Atomic(struct esi_scheduler *)
-        holds; /* the same as a hint for other threads, relaxed: decided is under `handover` */
     _Atomic(struct esi_process *) current; /* whom it runs; written by itself */
     struct esi_process *leaving;           /* who left its stack and is not served yet: by who arrives */
     int32_t budget_given;                  /* the current one's at the beginning of its slice */
@@ -81,25 +77,32 @@ struct esi_worker {
     _Atomic(uint32_t) want_place;      /* the watchdog asks the handler for the place only */
     pthread_mutex_t
         handover; /* held while the watchdog decides about `lost`; the node's lock is taken under it */
-    struct esi_scheduler *lent;   /* what a spare is to hold from now on; guarded by the node's lock */
-    uint32_t lent_at_slice;       /* its own note: `slice` when it was lent its scheduler */
-    bool is_retired;              /* its thread has ended, or is about to; guarded by pinned_lock */
-    _Atomic(int32_t) pin_holders; /* living processes that es_pin() ties to it */
-    bool never_comes_back;        /* it is stranded; written by the watchdog, under pinned_lock */
-    struct esi_fault *fault;      /* what the handler leaves for the report; see containment */
-    sigjmp_buf jump;              /* to its loop, from a fault or a kill */
+    struct esi_scheduler *lent; /* what a spare is to hold from now on; guarded by the node's lock */
+    uint32_t lent_at_slice;     /* its own note: `slice` when it was lent its scheduler */
+    sigjmp_buf jump;            /* to its loop, from a fault or a kill */
     bool jump_is_set;
-    struct esi_park park;
-    struct esi_list in_spares;      /* while spare; guarded by the node's lock */
-    pthread_spinlock_t pinned_lock; /* guards pinned */
-    struct esi_list pinned;         /* runnable processes that only this worker may run */
-    _Atomic(int32_t) pinned_count;
+    struct esi_list in_spares; /* while spare; guarded by the node's lock */
     struct esi_thread_priority priority_before;
     bool is_sleeping;
     /* the watchdog's own notes */
     uint32_t seen_slice;
     uint64_t seen_since_ns, kill_since_ns;
     bool is_reported;
+    /* From here on it stays as it is when the memory is used for another thread: who has a pointer to the worker of before, a process that
+     * ran there last or somebody who wakes it, may be at one of these just then. */
+    int index;
+    struct esi_fault *fault; /* what the handler leaves for the report; see containment */
+    struct esi_thread thread;
+    bool has_thread; /* `thread` is to be joined; guarded by the node's lock */
+    struct esi_park park;
+    _Atomic(struct esi_scheduler *)
+        holds; /* `scheduler` as a hint for other threads, relaxed: decided is under `handover` */
+    pthread_spinlock_t pinned_lock; /* guards pinned */
+    struct esi_list pinned;         /* runnable processes that only this worker may run */
+    _Atomic(int32_t) pinned_count;
+    _Atomic(int32_t) pin_holders; /* living processes that es_pin() ties to it */
+    bool is_retired;       /* its thread ends, or is not there; guarded as in_spares and as pinned, both */
+    bool never_comes_back; /* it is stranded; written by the watchdog, under pinned_lock */
 };
 
 /* The calling worker, or NULL in a thread that is none. A function that calls it may not keep the result over a wait. */
@@ -150,8 +153,12 @@ struct esi_node {
     _Atomic(uint32_t) wanted;  /* workers without a scheduler may have pinned processes to run */
     _Atomic(int32_t) polled;   /* descriptors that somebody waits for */
     _Atomic(uint32_t) polling; /* a worker is in the poller, asleep or for a look: 1 + its scheduler */
-    _Atomic(uint32_t) state;   /* enum esi_node_state */
+    _Atomic(uint32_t)
+        polls; /* grows when one leaves the poller, who alone writes it; relaxed, for the watchdog */
+    _Atomic(uint32_t) state; /* enum esi_node_state */
     _Atomic(int64_t) crashes, contained, handovers, forced_kills, spawned;
+    _Atomic(int64_t)
+        forced_stops; /* nodes that `shutdown` alone did not bring to their end in time; for tests */
     int exit_status;
     const char *name;
     bool is_sim;

@@ -1,11 +1,5 @@
 /* tests/platform/fiber.c - stacks that take turns. Fibers report; the test's own stack asserts. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
-#include <cmocka.h>
+#include "case.h"
 
 #include <execinfo.h>
 #include <fenv.h>
@@ -144,7 +138,7 @@ static void test_the_registers_of_a_function_travel_with_its_fiber(void **state)
 {
     (void)state;
     if (ESI_ASAN || ESI_TSAN)
-        skip(); /* the switch is called here without the announcements */
+        skip_since("the sanitizers are not told of the switches");
     unsigned long changed_there = 0, changed_here = 0;
     open_fiber(mix_registers, &changed_there);
     for (unsigned long i = 0; i < 1000; i++)
@@ -173,7 +167,7 @@ static void test_the_rounding_mode_travels_with_its_fiber(void **state)
 {
     (void)state;
     if (RUNNING_ON_VALGRIND)
-        skip(); /* its processor divides to nearest only */
+        skip_since("Valgrind's processor divides to nearest only");
     double third_there = 0;
     fesetround(FE_DOWNWARD);
     open_fiber(round_upward, &third_there);
@@ -400,7 +394,7 @@ static void test_another_fault_is_not_in_the_guard(void **state)
 {
     (void)state;
     if (RUNNING_ON_VALGRIND)
-        skip(); /* it would report the fault */
+        skip_since("Valgrind would report the fault");
     with_fault_handler(fault_and_close);
 }
 

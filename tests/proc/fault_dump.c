@@ -160,7 +160,7 @@ static void fail_in_a_part(void)
 CASE(a_part_of_the_dump_that_cannot_be_read_is_left_out, 1, "CRH-07 CRH-15")
 {
     if (ESI_TSAN)
-        skip(); /* the fault is in its own code */
+        skip_since("the fault is in ThreadSanitizer's own code");
     run_to_its_end(fail_in_a_part);
     assert_ended_by(SIGSEGV);
     assert_has(outcome.dump, "worker: 0\n");

@@ -68,11 +68,19 @@ static void call_abort(void)
     abort();
 }
 
+static volatile bool is_long;
+
 static void fail_an_assertion(void)
 {
     volatile int one = 1;
+    volatile int a_variable_with_a_name_that_is_as_long_as_names_become_in_generated_code = 1;
 #undef assert /* cmocka has none of its own here: libc's, as a program has it */
 #include <assert.h>
+    /* More text than there is room for. */
+    if (is_long)
+        assert(a_variable_with_a_name_that_is_as_long_as_names_become_in_generated_code != 1 &&
+               a_variable_with_a_name_that_is_as_long_as_names_become_in_generated_code > 0 &&
+               a_variable_with_a_name_that_is_as_long_as_names_become_in_generated_code < 2);
     assert(one == 2);
 }
 
@@ -228,6 +236,10 @@ CASE(what_is_wrong_in_a_process_ends_that_process, 1, "CRH-01")
     assert_ends_as(fail_an_assertion, "{signal,sigabrt,<<\"", "fail_an_assertion+0x");
     assert_reported("assertion       crash.c:");
     assert_reported("`one == 2' failed");
+    is_long = true;
+    assert_ends_as(fail_an_assertion, "{signal,sigabrt,<<\"", "fail_an_assertion+0x");
+    assert_reported("assertion       crash.c:");
+    is_long = false;
 }
 
 static void test_a_report_says_where_and_who_is_told(void **state)
@@ -306,11 +318,10 @@ CASE(an_array_that_jumps_over_the_guard_is_caught, 1, "CRH-03")
     assert_memory_equal(seen.reason, "{signal,stack_overflow,<<\"", 26);
 }
 
-/* The sanitizers put functions of their own in front of libc's. */
 CASE(a_fault_in_a_leaf_function_of_libc_is_the_callers, 1, "CRH-04")
 {
     if (ESI_ASAN || ESI_TSAN)
-        skip();
+        skip_since("the sanitizers put functions of their own in front of libc's");
     assert_ends_as(measure_null, "{signal,sigsegv,<<\"", "");
     static const size_t sizes[] = {1, 7, 15, 16, 31, 33, 64, 100, 200, 300, 1000, 5000, 20000, 65536};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {

@@ -141,7 +141,7 @@ static UNCHECKED void damage_a_free_list(void)
 CASE(a_fault_inside_printf_or_malloc_ends_the_node_at_once, 1, "CRH-05")
 {
     if (ESI_ASAN || ESI_TSAN)
-        skip(); /* their printf and malloc are others */
+        skip_since("the sanitizers' printf and malloc are others");
     end_by(print_a_bad_string);
     assert_node_ended_by(SIGSEGV, "rule: rule 7");
     end_by(damage_a_size);
@@ -186,7 +186,7 @@ static void fault_in_the_handler(void)
 CASE(a_fault_while_a_fault_is_handled_ends_the_node, 1, "CRH-07")
 {
     if (ESI_TSAN)
-        skip(); /* it lets no second signal in */
+        skip_since("ThreadSanitizer lets no second signal in");
     end_by(fault_in_the_handler);
     assert_node_ended_by(SIGSEGV, "rule: rule 2");
 }

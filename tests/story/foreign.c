@@ -1,4 +1,5 @@
 /* foreign.c - a process that waits while a library's code stands on its stack stays on its thread; others go where there is room. */
+#include <pthread.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <engset.h>
@@ -86,12 +87,55 @@ REAL_STORY(who_is_back_from_the_callback_may_go_on_anywhere, 1, "RES-11")
     EXPECT(got_down(ref, pid, es_am_normal));
 }
 
+/* In one function, which the compiler knows whole: what pthread_self() told before the wait must not be told again after it. */
+static bool is_told_of_its_thread(int *moved)
+{
+    long tid = syscall(SYS_gettid);
+    pthread_t thread = pthread_self();
+    compute_until_handed_over();
+    es_yield();
+    bool has_moved = syscall(SYS_gettid) != tid;
+    *moved += has_moved;
+    return pthread_equal(pthread_self(), thread) == !has_moved;
+}
+
+/* The same through a pointer to it. */
+static bool is_told_of_its_thread_by_pointer(int *moved)
+{
+    pthread_t (*const self)(void) = pthread_self;
+    long tid = syscall(SYS_gettid);
+    pthread_t thread = self();
+    compute_until_handed_over();
+    es_yield();
+    bool has_moved = syscall(SYS_gettid) != tid;
+    *moved += has_moved;
+    return pthread_equal(self(), thread) == !has_moved;
+}
+
+static void asks_for_its_thread(void)
+{
+    int moved = 0, moved_by_pointer = 0;
+    for (int i = 0; i < TRIES && !moved; i++)
+        EXPECT(is_told_of_its_thread(&moved));
+    for (int i = 0; i < TRIES && !moved_by_pointer; i++)
+        EXPECT(is_told_of_its_thread_by_pointer(&moved_by_pointer));
+    EXPECT((moved > 0 && moved_by_pointer > 0) || !may_move());
+}
+
+REAL_STORY(pthread_self_is_right_after_a_wait_that_changed_the_thread, 1, "")
+{
+    es_ref ref;
+    es_pid pid = es_spawn_monitor(&ref, asks_for_its_thread);
+    EXPECT(got_down(ref, pid, es_am_normal));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_waits_inside_a_librarys_callback_stays_on_its_thread),
         cmocka_unit_test(who_waits_in_its_own_code_may_go_on_in_another_thread),
         cmocka_unit_test(who_is_back_from_the_callback_may_go_on_anywhere),
+        cmocka_unit_test(pthread_self_is_right_after_a_wait_that_changed_the_thread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,6 +14,8 @@
 #define UNCHECKED __attribute__((noinline, noipa))
 #endif
 
+#define DELAYED "ThreadSanitizer delays signals to the next call that it intercepts"
+
 ES_ATOMS(stuck, hello, pong, ping);
 
 static struct {
@@ -121,7 +123,7 @@ static void kill_a_spinner(void *unused)
 CASE(a_process_that_spins_is_killed, 1, "PRC-26 PRC-28")
 {
     if (ESI_TSAN)
-        skip(); /* it delays signals to the next call that it intercepts */
+        skip_since(DELAYED);
     run(kill_a_spinner);
     assert_string_equal(seen.reason, "killed");
     assert_true(seen.waited_ms <= (ESI_ASAN ? 500 : 50));
@@ -148,7 +150,7 @@ static void test_killing_again_and_again_leaves_nothing_behind(void **state)
 {
     (void)state;
     if (ESI_TSAN)
-        skip();
+        skip_since(DELAYED);
     run(kill_many_spinners);
     assert_int_equal(seen.ended, rounds(2000));
 }
@@ -171,7 +173,7 @@ static void test_only_a_signal_that_ends_it_interrupts_it(void **state)
 {
     (void)state;
     if (ESI_TSAN)
-        skip();
+        skip_since(DELAYED);
     run(exit_signals_that_do_not_end);
     assert_int_equal(seen.answered, 1); /* it was there */
     assert_string_equal(seen.reason, "hello");
@@ -208,7 +210,7 @@ static void kill_a_sleeper(void *unused)
 CASE(a_process_in_a_blocking_call_is_killed, 1, "PRC-27 PRC-28")
 {
     if (ESI_TSAN)
-        skip();
+        skip_since(DELAYED);
     run(kill_a_sleeper);
     assert_string_equal(seen.reason, "killed");
     assert_true(seen.waited_ms <= (ESI_ASAN ? 500 : 50));
@@ -315,7 +317,7 @@ static void test_a_long_run_is_named_with_its_place(void **state)
 {
     (void)state;
     if (ESI_TSAN)
-        skip();
+        skip_since(DELAYED);
     run(run_long);
     assert_string_equal(seen.reason, "normal");
     assert_memory_equal(seen.report, "warning[E0120]: process <0.", 27);

@@ -170,6 +170,39 @@ STORY(messages_to_oneself_pass_every_limit, "")
     EXPECT(got(done));
 }
 
+/* A limited process that lives where `before` lived, who has ended. */
+static es_pid successor_of(es_pid before)
+{
+    for (int tries = 0; tries < 10000; tries++) {
+        es_pid pid = limited(never_looks, ES_LIMIT_DROP_NEWEST);
+        if (esi_process_slot(pid.id) == esi_process_slot(before.id))
+            return pid;
+        es_send_exit(pid, es_am_kill);
+        wait_for_end(pid);
+    }
+    return ES_NO_PID;
+}
+
+/* A sender that looked at the id, was interrupted, and goes on after the slot has got somebody else. */
+STORY(who_counts_late_does_not_count_on_the_next_in_the_slot, "")
+{
+    es_pid before = limited(never_looks, ES_LIMIT_DROP_NEWEST);
+    struct esi_process *p = esi_process_slot(before.id);
+    EXPECT(esi_room_take(p, before.id) == ESI_ROOM_TAKEN);
+    es_send_exit(before, es_am_kill);
+    wait_for_end(before);
+    es_pid after = successor_of(before);
+    EXPECT(!es_pid_is_none(after));
+    EXPECT(esi_room_take(p, before.id) == ESI_ROOM_GONE);
+    EXPECT(esi_room_overdraw(p, before.id) == ESI_ROOM_GONE);
+    EXPECT(!esi_room_give_back(p, before.id));
+    EXPECT(esi_room_count(p->queued) == 0);
+    send_numbers(after, LIMIT);
+    es_info info;
+    EXPECT(es_process_info(after, &info) && info.messages_dropped == 0);
+    EXPECT(esi_room_count(p->queued) == LIMIT);
+}
+
 /* ---- waiting for room ---- */
 
 static void takes_all(es_term argument)
@@ -331,7 +364,7 @@ STORY(the_turn_of_a_sender_that_ended_goes_to_the_next, "")
     /* Either one's message came in before its end, or its turn went on. */
     if (!got_within(ES_TUPLE(room, two, &error), 50)) {
         EXPECT(es_process_info(p, &info));
-        EXPECT(atomic_load(&esi_process_slot(p.id)->queued) == LIMIT);
+        EXPECT(esi_room_count(esi_process_slot(p.id)->queued) == LIMIT);
         es_send_exit(p, go);
         EXPECT(got(ES_TUPLE(room, two, &error)));
     }
@@ -427,6 +460,7 @@ int main(void)
         cmocka_unit_test(what_a_guard_looks_at_is_not_dropped_under_its_eyes),
         cmocka_unit_test(the_receiver_is_ended_by_one_too_many),
         cmocka_unit_test(messages_to_oneself_pass_every_limit),
+        cmocka_unit_test(who_counts_late_does_not_count_on_the_next_in_the_slot),
         cmocka_unit_test(a_waiting_sender_loses_nothing_and_keeps_its_order),
         cmocka_unit_test(many_senders_wait_at_once_and_none_is_forgotten),
         cmocka_unit_test(waiting_for_room_has_an_end),

@@ -2,6 +2,7 @@
 #include <unistd.h>
 #include "story.h"
 #include "platform/sanitize.h"
+#include "proc/worker.h"
 
 ES_ATOMS(done, stray, why, spawn);
 
@@ -232,6 +233,47 @@ static void test_a_value_is_copied_and_a_pointer_passed(void **state)
     play(pass_arguments);
 }
 
+/* ---- the node's stop ---- */
+
+static void waits_with(es_term argument)
+{
+    (void)argument;
+    waits();
+}
+
+/* A long argument: most of the time is between the look whether the node runs and the process that others can find. */
+static void spawns_until_ended(void)
+{
+    enum { NUMBERS = 500 };
+    char text[2 * NUMBERS + 2] = "[1";
+    for (int i = 1; i < NUMBERS; i++)
+        strcat(text + i * 2, ",1");
+    strcat(text, "]");
+    es_term numbers = es_none();
+    EXPECT(es_parse_term(text, &numbers) == ES_OK);
+    for (;;)
+        es_spawn(waits_with, numbers);
+}
+
+static int stop_round;
+
+static void ends_while_others_spawn(void)
+{
+    for (int i = 0; i < 3; i++)
+        es_spawn(spawns_until_ended);
+    for (int i = 0; i < 2 + stop_round % 7; i++)
+        es_yield();
+}
+
+static void test_who_is_spawned_while_the_node_stops_does_not_outlive_its_shutdown(void **state)
+{
+    (void)state;
+    int64_t before = atomic_load(&esi_node.forced_stops);
+    for (stop_round = 0; stop_round < rounds(2000); stop_round++)
+        play_real(ends_while_others_spawn);
+    assert_int_equal(atomic_load(&esi_node.forced_stops) - before, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -239,6 +281,7 @@ int main(void)
         cmocka_unit_test(a_spawn_may_link_and_monitor_in_one_step),
         cmocka_unit_test(test_a_value_is_copied_and_a_pointer_passed),
         cmocka_unit_test(a_full_table_is_a_clear_error_and_passes),
+        cmocka_unit_test(test_who_is_spawned_while_the_node_stops_does_not_outlive_its_shutdown),
         cmocka_unit_test(pids_do_not_come_back_and_memory_stays_flat),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,6 +38,13 @@ static inline void case_row(const char *ids, const char *test, long times, const
     fclose(file);
 }
 
+/* Leaves the test, which cannot be played here, and says why. */
+#define skip_since(why)                      \
+    do {                                     \
+        print_message("skipped: %s\n", why); \
+        skip();                              \
+    } while (0)
+
 #define CASE(name, times, ids)                 \
     static void name##_body(void **state);     \
     static void name(void **state)             \

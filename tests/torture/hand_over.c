@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <time.h>
 #include <unistd.h>
@@ -12,6 +13,7 @@
 #include "story.h"
 #include "platform/sanitize.h"
 #include "proc/contain/report.h"
+#include "proc/worker.h"
 
 ES_ATOMS(poke, stop);
 
@@ -197,6 +199,103 @@ static void a_look_at_the_poller_takes_nobodys_wake_up(__attribute__((unused)) v
     close(pipe_ends[1]);
 }
 
+/* ---------------------------------------------------------------- a poller that its sleeper left */
+
+enum { SCHEDULERS = 2, IN = 0, OUT = 1 };
+
+static int bells[2][2]; /* pipes */
+static _Atomic bool is_served, is_last;
+static _Atomic long unattended_rounds;
+
+static bool waits_for_bell(int i)
+{
+    char byte;
+    return es_wait_fd(bells[i][IN], POLLIN, ES_INFINITY) > 0 && read(bells[i][IN], &byte, 1) == 1;
+}
+
+static bool ring(int i)
+{
+    return write(bells[i][OUT], "", 1) == 1;
+}
+
+static void serves_the_other_bell(void)
+{
+    while (waits_for_bell(1))
+        atomic_store(&is_served, true);
+}
+
+static bool comes_true(bool (*is_so)(void))
+{
+    time_t start = time(NULL);
+    while (!is_so() && time(NULL) - start < PATIENCE_S)
+        sched_yield();
+    return is_so();
+}
+
+static bool other_sleeps(void)
+{
+    return atomic_load(&esi_node.idle_count) == SCHEDULERS - 1;
+}
+
+static bool all_sleep(void)
+{
+    return atomic_load(&esi_node.idle_count) == SCHEDULERS && atomic_load(&esi_node.polling);
+}
+
+static bool other_is_served(void)
+{
+    return atomic_load(&is_served);
+}
+
+/* It computes as one who is in the runtime, from whom no scheduler is taken: nobody but the other can look at the poller. */
+static void computes_until_the_other_is_served(void)
+{
+    while (waits_for_bell(0)) {
+        esi_enter();
+        bool is_right = comes_true(other_sleeps);
+        atomic_fetch_add(&unattended_rounds, is_right && !atomic_load(&esi_node.polling));
+        atomic_store(&is_served, false);
+        if (!ring(1) || !comes_true(other_is_served))
+            atomic_store(&missing, 1);
+        esi_leave();
+        if (atomic_load(&is_last))
+            es_send(pid_of(0), stop);
+        sem_post(&answers);
+    }
+}
+
+/* No timers here: they would wake somebody by and by. */
+static void two_who_wait_for_bells(void *unused)
+{
+    (void)unused;
+    atomic_store(&ids[0], es_self().id);
+    es_spawn(serves_the_other_bell);
+    es_spawn(computes_until_the_other_is_served);
+    sem_post(&ready);
+    answer_pokes();
+}
+
+static void ring_when_all_sleep(void)
+{
+    comes_in_time(&ready);
+    for (long round = 0; !atomic_load(&is_last); round++) {
+        atomic_store(&is_last, round + 1 >= rounds(2000) || missing);
+        if (!comes_true(all_sleep) || !ring(0) || !comes_in_time(&answers))
+            atomic_store(&missing, round + 1);
+    }
+}
+
+static void who_sleeps_beside_a_left_poller_takes_it_over(__attribute__((unused)) void **state)
+{
+    atomic_store(&unattended_rounds, 0);
+    atomic_store(&is_last, false);
+    assert_int_equal(pipe(bells[0]) | pipe(bells[1]), 0);
+    play_with_thread(two_who_wait_for_bells, SCHEDULERS, ring_when_all_sleep);
+    assert_true(unattended_rounds > 0);
+    for (int i = 0; i < 4; i++)
+        close(bells[i / 2][i % 2]);
+}
+
 /* ---------------------------------------------------------------- those who never come back */
 
 /* No signal can take it away from there: it is in libc whenever one looks. */
@@ -353,7 +452,7 @@ static void wait_for_poke(void)
 static void whom_the_last_thread_woke_does_not_wait_for_it(__attribute__((unused)) void **state)
 {
     if (ESI_TSAN || ESI_ASAN)
-        skip(); /* hundreds of threads */
+        skip_since("hundreds of threads");
     esi_report_configure();
     esi_report_set_sink(no_report);
     play_with_thread(more_blocked_than_spares, 2, wait_for_poke);
@@ -365,6 +464,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_pinned_process_that_is_woken_gets_a_scheduler),
         cmocka_unit_test(a_look_at_the_poller_takes_nobodys_wake_up),
+        cmocka_unit_test(who_sleeps_beside_a_left_poller_takes_it_over),
         cmocka_unit_test(who_ends_on_another_stack_leaves_the_next_one_a_whole_stack),
         cmocka_unit_test(who_hangs_for_ever_answers_what_waits_and_takes_along_who_is_pinned_to_it),
         cmocka_unit_test(the_node_ends_when_its_first_process_hangs_for_ever_and_is_killed),
