@@ -10,7 +10,7 @@
  * Takes the first message in the mailbox that some clause matches and leaves the rest where they are. What a clause binds
  * lives until the block ends, however it ends. `break` and `continue` leave the block; `return` and `goto` out are fine.
  * Patterns have no side effects; nothing stands between clauses. A pattern that failed may have written some of its variables.
- * es_after() is evaluated once; ES_INFINITY never comes, 0 at once after one look at the mailbox.
+ * A guard may receive: the message that it is asked about is out of sight meanwhile. es_after() is evaluated once, and may receive too; ES_INFINITY never comes, 0 at once after one look at the mailbox.
  * Process only. Source: Erlang's receive expression. */
 #ifndef ENGSET_RECEIVE_H
 #define ENGSET_RECEIVE_H
@@ -35,6 +35,7 @@ struct esi_rx {
     uint64_t slot;
     void *process;          /* whose receive it is */
     uint32_t epoch, looked; /* looked: messages shown in vain */
+    uint32_t number;        /* of the receives that the process has begun */
     uint32_t tags[ESI_RX_TAGS];
 };
 

@@ -313,7 +313,7 @@ static void flush_down(struct esi_process *self, es_ref monitor)
     esi_mailbox_start(&self->mailbox, &cursor, monitor.id);
     for (struct esi_message *message; (message = esi_mailbox_next(&self->mailbox, &cursor, NULL, -1));) {
         esi_charge(self, 1);
-        if (!is_down_of(message->term, monitor))
+        if (message->state == ESI_BLOCK_SHOWN || !is_down_of(message->term, monitor))
             continue;
         esi_mailbox_remove(&self->mailbox, message, cursor.slot - 1);
         self->mailbox.epoch++;

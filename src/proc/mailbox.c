@@ -1,7 +1,7 @@
 /* mailbox.c - a list, and for long searches an array of tags beside it.
  *
  * The index has a slot a message, in order; a message that was taken out leaves a slot with tag 0. Slots are only ever renumbered
- * in remove(), when no receive is scanning, so that a cursor and the marker stay right. */
+ * in remove(): who took it needs its cursor no more, and a receive around it, which runs in its guard, starts again. */
 #include "proc/mailbox.h"
 
 #include <string.h>
@@ -120,6 +120,7 @@ static void index_compact(struct esi_mailbox *mailbox)
     mailbox->marker_slot = mailbox->marker_slot >= index->used ? to : marker;
     index->used = to;
     index->dead = index->first = 0;
+    mailbox->epoch++;
 }
 
 /* The slot of `message`, which may be `hint`. */

@@ -19,6 +19,7 @@ struct esi_offheap;
 /* What a block is just now; checked wherever one comes back from user code. */
 enum esi_block_state {
     ESI_BLOCK_SENT = 0x5e17,  /* on its way, or in a mailbox */
+    ESI_BLOCK_SHOWN = 0x5e37, /* in a mailbox, and a receive's clauses look at it: nobody else takes it out */
     ESI_BLOCK_OWNED = 0x0e4d, /* a process's own: on its `memory` list */
     ESI_BLOCK_HELD = 0x4e1d,  /* on that list, too, but a receive's or a call's: the user cannot free it */
     ESI_BLOCK_FREED = 0xdead,

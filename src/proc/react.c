@@ -13,6 +13,8 @@ void es_react(es_next (*handler)(void *state, es_term message), void *state)
     }
     if (!handler)
         esi_badarg(self, "react");
+    if (self->is_doomed) /* in a destructor, or an es_defer(): its end goes on */
+        esi_end_now(self);
     esi_defers_run(self);
     self->react = handler;
     self->react_state = state;

@@ -108,7 +108,7 @@ static inline void take_out(struct esi_process *self, struct esi_rx *rx, struct 
     rx->is_out = true;
 }
 
-/* No clause took it: it is the first again, and was looked at. */
+/* It is the first again, and was looked at. */
 static void put_back(struct esi_process *self, struct esi_rx *rx)
 {
     struct esi_message *message = rx->message;
@@ -120,10 +120,22 @@ static void put_back(struct esi_process *self, struct esi_rx *rx)
     rx->is_out = false;
 }
 
+/* No clause took what was shown. */
+static inline void show_no_more(struct esi_process *self, struct esi_rx *rx)
+{
+    if (rx->is_out)
+        put_back(self, rx);
+    else
+        rx->message->state = ESI_BLOCK_SENT;
+}
+
 static bool show(struct esi_process *self, struct esi_rx *rx, struct esi_message *message)
 {
     if (__builtin_expect(may_be_out(self, message), 1))
         take_out(self, rx, message);
+    else
+        message->state =
+            ESI_BLOCK_SHOWN; /* stays, but receives in a guard do not see it, and it is not dropped */
     rx->message = message;
     rx->cur = message->is_typed ? (es_term){ESI_RX_TYPED} : message->term;
     rx->pass = ESI_RX_SHOW;
@@ -149,7 +161,8 @@ static __attribute__((noinline)) struct esi_message *next_indexed(struct esi_pro
     return message;
 }
 
-static inline struct esi_message *next_message(struct esi_process *self, struct esi_rx *rx)
+/* Without regard to whether it is shown already. */
+static inline struct esi_message *next_of_all(struct esi_process *self, struct esi_rx *rx)
 {
     if (__builtin_expect(!self->mailbox.index && rx->epoch == self->mailbox.epoch, 1)) {
         struct esi_list *at = ((struct esi_list *)rx->at)->next;
@@ -159,6 +172,15 @@ static inline struct esi_message *next_message(struct esi_process *self, struct 
         return ESI_CONTAINER_OF(at, struct esi_message, in_list);
     }
     return next_indexed(self, rx);
+}
+
+static inline struct esi_message *next_message(struct esi_process *self, struct esi_rx *rx)
+{
+    struct esi_message *message;
+    do
+        message = next_of_all(self, rx);
+    while (message && __builtin_expect(message->state == ESI_BLOCK_SHOWN, 0));
+    return message;
 }
 
 static void start(struct esi_process *self, struct esi_rx *rx)
@@ -243,9 +265,22 @@ static bool begin(struct esi_process *self, struct esi_rx *rx)
     rx->process = self;
     rx->tag_count = -1;
     rx->deadline_ns = ESI_NO_DEADLINE;
+    rx->number = ++self->mailbox.receives;
     esi_spent_release(self);
     start(self, rx);
     return self->mailbox.index != NULL;
+}
+
+/* All was shown, and then es_after()'s expression was worked out: is the mailbox as it was? If it is not, what was shown last may be
+ * gone, and with it the place in the mailbox: the look begins anew. */
+static inline bool is_as_it_was(struct esi_process *self, struct esi_rx *rx)
+{
+    if (__builtin_expect(rx->number != self->mailbox.receives, 0)) {
+        start(self, rx);
+        return false;
+    }
+    return !self->mailbox.index && rx->epoch == self->mailbox.epoch &&
+           ((struct esi_list *)rx->at)->next == &self->mailbox.messages;
 }
 
 static inline __attribute__((always_inline)) bool next(struct esi_process *self, struct esi_rx *rx)
@@ -254,15 +289,13 @@ static inline __attribute__((always_inline)) bool next(struct esi_process *self,
         goto note;
     if (rx->pass == ESI_RX_NOTE)
         start(self, rx);
-    struct esi_message *message = NULL;
-    if (rx->pass ==
-        ESI_RX_ARM) { /* all was looked at, but for what the expression of es_after() may have let in */
+    if (rx->pass == ESI_RX_ARM) {
         rx->armed = true;
-        message = next_message(self, rx);
-        if (!message && !wait_for_more(self, rx))
+        if (__builtin_expect(is_as_it_was(self, rx), 1) && !wait_for_more(self, rx))
             return show_nothing(rx, ESI_RX_TIMEOUT);
     }
-    while (!message && !(message = look(self, rx))) {
+    struct esi_message *message;
+    while (!(message = look(self, rx))) {
         if (!rx->armed)
             return show_nothing(rx, ESI_RX_ARM);
         if (!wait_for_more(self, rx))
@@ -282,8 +315,8 @@ bool esi_rx_next(struct esi_rx *rx)
     if (rx->pass == ESI_RX_DONE || rx->pass == ESI_RX_TIMEOUT)
         return false;
     struct esi_process *self = enter_receive();
-    if (rx->is_out)
-        put_back(self, rx);
+    if (rx->pass == ESI_RX_SHOW)
+        show_no_more(self, rx);
     if (rx->pass != ESI_RX_ARM)
         esi_charge(self, 1);
     bool more = next(self, rx);
@@ -359,10 +392,8 @@ void esi_rx_end(struct esi_rx *rx)
         return;
     if (rx->pass !=
         ESI_RX_DONE) { /* left in the midst of a guard, or of a typed clause that found no memory */
-        if (rx->is_out) {
-            put_back(esi_enter(), rx);
-            esi_leave();
-        }
+        show_no_more(esi_enter(), rx);
+        esi_leave();
         return;
     }
     struct esi_process *self = rx->process;
@@ -394,6 +425,7 @@ void esi_rx_as_tuple(struct esi_rx *rx)
         }
         self->memory_bytes += (int64_t)tuple->size_bytes - (int64_t)rx->message->size_bytes;
         tuple->is_counted = rx->message->is_counted;
+        tuple->state = rx->message->state;
         if (rx->at == (void *)&rx->message->in_list)
             rx->at = &tuple->in_list;
         esi_message_free(rx->message);

@@ -126,13 +126,14 @@ void esi_deliver(struct esi_process *self, struct esi_message *message)
     deliver(self, message);
 }
 
-/* The oldest of those that count: signals that became messages, and messages to oneself, are not dropped. NULL: none. */
+/* The oldest of those that count: signals that became messages, and messages to oneself, are not dropped, nor is what a guard looks at.
+ * NULL: none. */
 static struct esi_message *oldest_counted(struct esi_process *self)
 {
     ESI_LIST_EACH(it, &self->mailbox.messages)
     {
         struct esi_message *message = ESI_CONTAINER_OF(it, struct esi_message, in_list);
-        if (message->is_counted)
+        if (message->is_counted && message->state != ESI_BLOCK_SHOWN)
             return message;
     }
     return NULL;

@@ -182,6 +182,29 @@ static void test_the_rounding_mode_travels_with_its_fiber(void **state)
     esi_stack_close(NULL, &stack);
 }
 
+static void **round_upward_and_return(void *argument)
+{
+    fesetround(FE_UPWARD);
+    *(double *)argument = one / three;
+    return esi_fiber_end(&other, &self);
+}
+
+static void test_the_rounding_mode_of_a_fiber_ends_with_it(void **state)
+{
+    (void)state;
+    double to_nearest = one / three;
+    for (int i = 0; i < 3; i++) {
+        volatile double upward = 0;
+        open_fiber(round_upward_and_return, (void *)&upward);
+        esi_fiber_switch(&self, &other);
+        assert_true(upward > to_nearest);
+        assert_int_equal(fegetround(), FE_TONEAREST);
+        assert_true(one / three == to_nearest);
+        assert_true((double)((long double)one / (long double)three) == to_nearest);
+        esi_stack_close(NULL, &stack);
+    }
+}
+
 static void **note_rounding(void *argument)
 {
     *(int *)argument = fegetround();
@@ -384,6 +407,7 @@ int main(void)
         cmocka_unit_test(test_the_registers_of_a_function_travel_with_its_fiber),
 #endif
         cmocka_unit_test(test_the_rounding_mode_travels_with_its_fiber),
+        cmocka_unit_test(test_the_rounding_mode_of_a_fiber_ends_with_it),
         cmocka_unit_test(test_a_new_fiber_has_the_rounding_mode_of_its_maker),
         cmocka_unit_test(test_a_fiber_goes_on_in_another_thread),
         cmocka_unit_test(test_a_backtrace_ends_at_the_entry),

@@ -267,6 +267,44 @@ STORY(a_process_that_reacts_ends_like_any_other, "")
     EXPECT(got_down(ref, p, es_am_killed));
 }
 
+static void reacts_for_ever(void *unused)
+{
+    (void)unused;
+    es_react(counts, NULL);
+}
+
+static void note_end(void *count)
+{
+    note_defer(count);
+}
+
+static void reacts_when_it_ends(void)
+{
+    EXPECT(es_own(&defers_run, note_end) == ES_OK);
+    EXPECT(es_own(&defers_run, reacts_for_ever) == ES_OK);
+    es_exit(boom);
+}
+
+static void reacts_when_it_leaves(void)
+{
+    es_defer(note_defer, &defers_run);
+    es_defer(reacts_for_ever, NULL);
+    es_exit(boom);
+}
+
+/* The destructors and defers behind it run. */
+STORY(who_ends_does_not_turn_to_reacting, "")
+{
+    void (*const ends[])(void) = {reacts_when_it_ends, reacts_when_it_leaves};
+    for (int i = 0; i < 2; i++) {
+        es_ref ref;
+        atomic_store(&defers_run, 0);
+        es_pid p = es_spawn_monitor(&ref, ends[i]);
+        EXPECT(got_down(ref, p, boom));
+        EXPECT(atomic_load(&defers_run) == 1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -279,6 +317,7 @@ int main(void)
         cmocka_unit_test(a_thread_that_is_no_process_may_ask),
         cmocka_unit_test(a_process_that_reacts_keeps_its_state_and_no_stack),
         cmocka_unit_test(a_process_that_reacts_ends_like_any_other),
+        cmocka_unit_test(who_ends_does_not_turn_to_reacting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -325,6 +325,138 @@ STORY(a_timer_of_nothing_between_two_sends_arrives_somewhere, "SIG-13")
     EXPECT(is_quiet());
 }
 
+/* ---- a receive within a receive ---- */
+
+static int64_t takes_all_there_is(int64_t time_ms)
+{
+    while (there_is(ES_ANY)) {
+    }
+    return time_ms;
+}
+
+STORY(the_time_of_a_receive_may_come_from_one_that_takes_what_was_shown, "")
+{
+    int times_up = 0;
+    for (int i = 0; i < 100; i++) {
+        es_send(es_self(), one);
+        es_send(es_self(), two);
+        es_receive {
+            es_case(never_sent) {
+            }
+            es_after(takes_all_there_is(i % 2))
+                times_up++;
+        }
+        EXPECT(!there_is(ES_ANY));
+    }
+    EXPECT(times_up == 100);
+}
+
+static int64_t takes_all_but_gets_another(void)
+{
+    takes_all_there_is(0);
+    es_send(es_self(), done);
+    EXPECT(!there_is(never_sent)); /* takes `done` into the mailbox */
+    return STORY_PATIENCE_MS;
+}
+
+STORY(what_comes_while_the_time_of_a_receive_is_worked_out_is_received, "")
+{
+    for (int i = 0; i < 3; i++) {
+        bool is_done = false;
+        for (int n = 0; n < i; n++)
+            es_send(es_self(), one);
+        es_receive {
+            es_case(done)
+                is_done = true;
+            es_after(takes_all_but_gets_another())
+                is_done = false;
+        }
+        EXPECT(is_done);
+        EXPECT(!there_is(ES_ANY));
+    }
+}
+
+STORY(a_guard_that_receives_does_not_find_what_is_shown, "")
+{
+    int64_t n = 0, inner = 0, sum = 0;
+    for (int64_t i = 1; i <= 3; i++)
+        es_send(es_self(), ES_TUPLE(one, i, "a text"));
+    es_term text;
+    es_receive {
+        /* Shown 1, it takes 2; shown 3 behind 1, it finds 1 only. */
+        es_case_when(ES_TUPLE(one, &n, &text), ((void)there_is(ES_TUPLE(one, &inner, ES_ANY)), n == 3)) {
+            EXPECT(inner == 1);
+            EXPECT(es_match(text, "a text"));
+            sum += n;
+        }
+    }
+    EXPECT(sum == 3);
+    EXPECT(!there_is(ES_ANY));
+}
+
+/* So many that the index of a long mailbox is made anew. */
+static bool takes_each(es_atom what)
+{
+    while (there_is(what)) {
+    }
+    es_send(es_self(), done);
+    return there_is(never_sent); /* takes `done` into the mailbox */
+}
+
+STORY(a_guard_that_takes_much_out_of_a_long_mailbox_hides_nothing_from_its_receive, "")
+{
+    bool is_done = false;
+    for (int i = 0; i < 600; i++)
+        es_send(es_self(), two);
+    for (int i = 0; i < 100; i++)
+        es_send(es_self(), three);
+    es_send_after(1, es_self(), one); /* comes when all others were looked at */
+    es_receive {
+        es_case_when(one, takes_each(two)) {
+        }
+        es_case(done)
+            is_done = true;
+        es_after(100)
+            is_done = false;
+    }
+    EXPECT(is_done);
+    EXPECT(there_is(one));
+    EXPECT(takes_all_there_is(1) == 1);
+}
+
+static int64_t sum_of_what_is_there(void)
+{
+    int64_t n, sum = 0;
+    for (bool is_more = true; is_more;)
+        es_receive {
+            es_case(ES_TUPLE(one, &n))
+                sum = sum * 10 + n;
+            es_after(0)
+                is_more = false;
+        }
+    return sum;
+}
+
+STORY(a_guard_that_is_left_by_goto_leaves_the_message_where_it_was, "")
+{
+    int64_t n = 0;
+    for (int64_t i = 1; i <= 3; i++)
+        es_send(es_self(), ES_TUPLE(one, i));
+    for (int64_t until = 1; until <= 3; until++) {
+        es_receive {
+            es_case_when(ES_TUPLE(one, &n), __extension__({
+                             if (n == until)
+                                 goto out;
+                             false;
+                         })) {
+            }
+        }
+    out:
+        EXPECT(n == until);
+    }
+    EXPECT(sum_of_what_is_there() == 123);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -337,6 +469,11 @@ int main(void)
         cmocka_unit_test(what_no_clause_matches_stays_and_nobody_spins),
         cmocka_unit_test(however_a_clause_is_left_its_message_is_consumed_and_freed_once),
         cmocka_unit_test(a_timer_of_nothing_between_two_sends_arrives_somewhere),
+        cmocka_unit_test(the_time_of_a_receive_may_come_from_one_that_takes_what_was_shown),
+        cmocka_unit_test(what_comes_while_the_time_of_a_receive_is_worked_out_is_received),
+        cmocka_unit_test(a_guard_that_receives_does_not_find_what_is_shown),
+        cmocka_unit_test(a_guard_that_takes_much_out_of_a_long_mailbox_hides_nothing_from_its_receive),
+        cmocka_unit_test(a_guard_that_is_left_by_goto_leaves_the_message_where_it_was),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -103,6 +103,40 @@ STORY(what_came_as_a_signal_stays_when_the_oldest_go, "")
     EXPECT(got(done));
 }
 
+/* Says what a guard saw when much came meanwhile. */
+static void looks_long(es_term argument)
+{
+    es_pid parent = parent_of(argument);
+    es_term text, shown = es_none();
+    int64_t number = 0;
+    es_receive {
+        es_case_when(ES_TUPLE(n, &number, &text),
+                     (es_send(parent, ready), got(ES_TUPLE(es_am_EXIT, ES_ANY, go))))
+            shown = es_keep(text);
+    }
+    EXPECT(number == 1 && es_match(shown, "the oldest"));
+    es_send(parent, ES_TUPLE(done, number));
+    for (bool is_more = true; is_more;)
+        es_receive {
+            es_case(ES_TUPLE(n, &number, ES_ANY))
+                es_send(parent, ES_TUPLE(done, number));
+            es_after(0)
+                is_more = false;
+        }
+    es_send(parent, done);
+}
+
+STORY(what_a_guard_looks_at_is_not_dropped_under_its_eyes, "")
+{
+    es_pid p = limited(looks_long, ES_LIMIT_DROP_OLDEST);
+    es_send(p, ES_TUPLE(n, 1, "the oldest"));
+    EXPECT(got(ready));
+    for (int64_t i = 2; i <= 6; i++)
+        es_send(p, ES_TUPLE(n, i, "one that is younger than the oldest"));
+    es_send_exit(p, go);
+    EXPECT(told() == 156);
+}
+
 static void never_looks(es_term argument)
 {
     parent_of(argument);
@@ -423,6 +457,7 @@ int main(void)
         cmocka_unit_test(the_newest_is_dropped_and_counted),
         cmocka_unit_test(the_oldest_is_dropped_and_counted_but_never_a_signal),
         cmocka_unit_test(what_came_as_a_signal_stays_when_the_oldest_go),
+        cmocka_unit_test(what_a_guard_looks_at_is_not_dropped_under_its_eyes),
         cmocka_unit_test(the_receiver_is_ended_by_one_too_many),
         cmocka_unit_test(messages_to_oneself_pass_every_limit),
         cmocka_unit_test(who_counts_late_does_not_count_on_the_next_in_the_slot),

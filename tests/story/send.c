@@ -169,6 +169,137 @@ CASE(each_senders_numbers_arrive_in_order_in_all_worlds, 20, "SIG-09")
     play_simulated(few_numbers_come_in_order, 20);
 }
 
+/* ---- ways mixed ---- */
+
+enum { MIXED = 400 };
+
+static int which_of(es_pid all[2], es_pid pid)
+{
+    int i = !es_pid_is_none(all[0]) && !es_pid_equal(all[0], pid);
+    all[i] = pid;
+    return i;
+}
+
+/* Sleeps and hibernates now and then, so that blocks come to one who sleeps, one who wakes and one who runs. */
+static void takes_what_two_mix(es_term argument)
+{
+    es_pid parent, from, all[2] = {ES_NO_PID, ES_NO_PID};
+    int64_t number, due[2] = {0, 0};
+    es_term caller;
+    EXPECT(es_match(argument, &parent));
+    es_trap_exit(true);
+    es_send(parent, es_alias(ES_ALIAS_EXPLICIT_UNALIAS));
+    while (due[0] + due[1] < 2 * MIXED) {
+        es_receive {
+            es_case(ES_TUPLE(n, &from, &number)) {
+            }
+            es_case(ES_TUPLE(es_am_EXIT, &from, &number)) {
+            }
+            es_case_call(caller, ES_TUPLE(n, &from, &number))
+                es_reply_to(caller, done);
+        }
+        int i = which_of(all, from);
+        EXPECT(es_pid_equal(all[i], from) && number == due[i]);
+        due[i] = number + 1;
+        if (number % 16 == 0)
+            es_hibernate();
+        else if (number % 16 == 5)
+            es_yield();
+    }
+    es_send(parent, done);
+}
+
+static void sends_in_all_ways(es_term argument)
+{
+    es_pid to;
+    es_ref alias;
+    es_term answer;
+    int64_t seed;
+    EXPECT(es_match(argument, ES_TUPLE(&to, &alias, &seed)));
+    for (int64_t i = 0; i < MIXED; i++) {
+        seed = seed * 1103515245 % 2147483648 + 12345;
+        switch (seed / 65536 % 7) {
+        case 0:
+            es_send_exit(to, i);
+            break;
+        case 1:
+            es_send(alias, ES_TUPLE(n, es_self(), i));
+            break;
+        case 2:
+            EXPECT(es_try_call(to, ES_TUPLE(n, es_self(), i), ES_INFINITY, &answer) == ES_OK);
+            break;
+        case 3:
+            EXPECT(es_suspend(to) == ES_OK);
+            es_send(to, ES_TUPLE(n, es_self(), i));
+            EXPECT(es_resume(to) == ES_OK);
+            break;
+        case 4:
+            es_send(to, ES_TUPLE(n, es_self(), i));
+            es_yield();
+            break;
+        default:
+            es_send(to, ES_TUPLE(n, es_self(), i));
+        }
+    }
+}
+
+STORY(what_two_senders_send_in_all_ways_arrives_in_the_order_of_each, "SIG-01 SIG-09")
+{
+    es_ref alias = {0};
+    es_pid to = es_spawn(takes_what_two_mix, es_lend(es_self()));
+    es_receive {
+        es_case(&alias) {
+        }
+    }
+    for (int64_t seed = 1; seed <= 2; seed++)
+        es_spawn(sends_in_all_ways, es_lend(ES_TUPLE(to, alias, seed)));
+    EXPECT(got(done));
+}
+
+/* ---- who sleeps ---- */
+
+typedef struct {
+    uint32_t length;
+    uint8_t bytes[20000];
+} load;
+ES_STRUCT(load, length, bytes);
+
+static void hibernates(void)
+{
+    es_hibernate();
+    waits();
+}
+
+static es_next reacts(void *state, es_term message)
+{
+    (void)state, (void)message;
+    EXPECT(!"it saw the message");
+    return ES_CONTINUE;
+}
+
+static void turns_to_reacting(void)
+{
+    es_react(reacts, NULL);
+}
+
+/* Also one whose stack is copied out, and one who has none. */
+STORY(a_message_too_large_for_who_sleeps_ends_it, "PRC-03")
+{
+    void (*const sleepers[])(void) = {waits, hibernates, turns_to_reacting};
+    const es_state states[] = {ES_STATE_WAITING, ES_STATE_HIBERNATED, ES_STATE_WAITING};
+    for (int i = 0; i < 3; i++) {
+        es_info info;
+        es_ref ref;
+        es_pid p = es_spawn_opt(ES_WITH(.memory_limit_bytes = 10000, .monitor = &ref), sleepers[i]);
+        do
+            es_yield();
+        while (es_process_info(p, &info) && info.state != states[i]);
+        es_give(p, es_new(load));
+        EXPECT(got_down(ref, p, es_am_killed));
+    }
+    EXPECT(is_quiet());
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -178,6 +309,8 @@ int main(void)
         cmocka_unit_test(what_the_sender_does_to_its_buffer_later_nobody_sees),
         cmocka_unit_test(each_senders_numbers_arrive_without_gap_and_ascending),
         cmocka_unit_test(each_senders_numbers_arrive_in_order_in_all_worlds),
+        cmocka_unit_test(what_two_senders_send_in_all_ways_arrives_in_the_order_of_each),
+        cmocka_unit_test(a_message_too_large_for_who_sleeps_ends_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
