@@ -13,7 +13,7 @@
 #include "platform/poller.h"
 #include "proc/node.h"
 
-enum { ROUSE_LENGTH = 16, ROUSE_PICKS = 6, SLICES_A_LOOK = 32, LOW_EVERY = 8, SPIN_LOOKS = 40 };
+enum { ROUSE_LENGTH = 16, ROUSE_PICKS = 6, LOW_EVERY = 8, SPIN_LOOKS = 40 };
 
 void esi_scheduler_init(struct esi_scheduler *s, int index, uint64_t seed)
 {
@@ -166,7 +166,7 @@ static void fire_timers_now(struct esi_scheduler *s)
 static void look_around(struct esi_scheduler *s)
 {
     /* relaxed: a request to look, nothing else is published by it. */
-    if (++s->slices < SLICES_A_LOOK && !atomic_load_explicit(&s->ticked, memory_order_relaxed))
+    if (++s->slices < ESI_SLICES_A_LOOK && !atomic_load_explicit(&s->ticked, memory_order_relaxed))
         return;
     s->slices = 0;
     atomic_store_explicit(&s->ticked, 0, memory_order_relaxed);
@@ -175,46 +175,18 @@ static void look_around(struct esi_scheduler *s)
         esi_poll_now(s);
 }
 
-static bool somebody_urgent_waits(struct esi_scheduler *s)
-{
-    return !esi_list_is_empty(&s->runq.of[ES_PRIORITY_HIGH]) ||
-           !esi_list_is_empty(&s->runq.of[ES_PRIORITY_MAX]);
-}
-
-/* The next slot goes first as long as the slice lasts and nobody of higher priority waits. */
-static inline bool next_may_run(struct esi_scheduler *s)
-{
-    return s->next && s->slice_budget > 0 && s->next->priority != ES_PRIORITY_LOW &&
-           (s->next->priority >= ES_PRIORITY_HIGH || !somebody_urgent_waits(s));
-}
-
 static struct esi_process *pick_next(struct esi_scheduler *s)
 {
     struct esi_process *p = s->next;
     if (!p)
         return NULL;
-    bool may_run = next_may_run(s);
+    bool may_run = esi_next_may_run(s);
     s->next = NULL;
     if (!may_run) {
         esi_runq_push(s, p);
         return NULL;
     }
     p->budget = s->slice_budget;
-    return p;
-}
-
-struct esi_process *esi_scheduler_take_next(struct esi_worker *w)
-{
-    struct esi_scheduler *s = w->scheduler;
-    if (!next_may_run(s) || s->slices + 1 >= SLICES_A_LOOK ||
-        atomic_load_explicit(&s->ticked, memory_order_relaxed) ||
-        atomic_load_explicit(&w->pinned_count, memory_order_relaxed) ||
-        atomic_load_explicit(&esi_node.wanted, memory_order_relaxed))
-        return NULL;
-    s->slices++;
-    atomic_store_explicit(&s->picks, s->picks + 1, memory_order_relaxed);
-    struct esi_process *p = s->next;
-    s->next = NULL;
     return p;
 }
 

@@ -14,8 +14,32 @@ void esi_runq_push(struct esi_scheduler *scheduler, struct esi_process *p);
 /* The process that runs next on `worker`'s scheduler: its pinned ones, the next slot, the queue, stolen ones; NULL: none. */
 struct esi_process *esi_scheduler_pick(struct esi_worker *worker);
 
+/* After so many slices the clock and the poller are looked at, though the watchdog's tick did not ask for it: 10 us of the shortest ones. */
+enum { ESI_SLICES_A_LOOK = 128 };
+
+/* The next slot goes first as long as the slice lasts and nobody of higher priority waits. The holder. */
+static inline bool esi_next_may_run(struct esi_scheduler *s)
+{
+    return s->next && s->slice_budget > 0 && s->next->priority != ES_PRIORITY_LOW &&
+           (s->next->priority >= ES_PRIORITY_HIGH || (esi_list_is_empty(&s->runq.of[ES_PRIORITY_HIGH]) &&
+                                                      esi_list_is_empty(&s->runq.of[ES_PRIORITY_MAX])));
+}
+
 /* The process in the next slot, taken out, if nothing else asks for the worker's loop just now; else NULL. */
-struct esi_process *esi_scheduler_take_next(struct esi_worker *worker);
+static inline struct esi_process *esi_scheduler_take_next(struct esi_worker *w)
+{
+    struct esi_scheduler *s = w->scheduler;
+    if (!esi_next_may_run(s) || s->slices + 1 >= ESI_SLICES_A_LOOK ||
+        atomic_load_explicit(&s->ticked, memory_order_relaxed) ||
+        atomic_load_explicit(&w->pinned_count, memory_order_relaxed) ||
+        atomic_load_explicit(&esi_node.wanted, memory_order_relaxed))
+        return NULL;
+    s->slices++;
+    atomic_store_explicit(&s->picks, s->picks + 1, memory_order_relaxed);
+    struct esi_process *p = s->next;
+    s->next = NULL;
+    return p;
+}
 
 /* Does its queue hold more than its holder is about to run? One process alone is left to the holder, unless that does not come
  * back: a pair that works hand in hand would otherwise be torn apart each time that one of them is seen waiting. A hint. */

@@ -7,14 +7,17 @@
 #include "proc/enter.h"
 #include "proc/foreign.h"
 #include "proc/scheduler.h"
+#include "proc/slice.h"
 #include "proc/wait.h"
 #include "proc/worker.h"
 
 /* May `q` run without the worker's loop having looked at it? */
 static inline bool is_plainly_ready(struct esi_worker *w, struct esi_process *q)
 {
-    return (q->fiber.stack || !q->react) && !q->is_doomed && !q->is_ending && !q->suspend_count &&
-           !q->taken && !q->turning && !q->pinned_to &&
+    /* One branch for what is hardly ever there. */
+    uintptr_t hindrances = (uintptr_t)q->taken | (uintptr_t)q->turning | (uintptr_t)q->pinned_to |
+                           q->is_doomed | q->is_ending | q->suspend_count;
+    return !hindrances && (q->fiber.stack || !q->react) &&
            !(atomic_load_explicit(&q->flags, memory_order_relaxed) & (ESI_FLAG_SIGNALS | ESI_FLAG_WOKEN)) &&
            !atomic_load_explicit(&q->is_hibernated, memory_order_relaxed) &&
            (q->last_worker == w || !q->fiber.stack || !esi_stands_in_foreign_code(q));

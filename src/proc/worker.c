@@ -12,6 +12,7 @@
 #include "proc/hibernate.h"
 #include "proc/node.h"
 #include "proc/scheduler.h"
+#include "proc/slice.h"
 
 /* ------------------------------------------------------------------ a process's own loop */
 
@@ -72,16 +73,6 @@ ES_NORETURN void esi_react_from_here(struct esi_process *self)
 }
 
 /* ------------------------------------------------------------------ the worker's loop */
-
-static void show(struct esi_process *p, es_state state)
-{
-    atomic_store_explicit(&p->state, state, memory_order_relaxed);
-    atomic_store_explicit(&p->since_ns,
-                          (int64_t)atomic_load_explicit(&esi_node.coarse_ns, memory_order_relaxed),
-                          memory_order_relaxed);
-    atomic_store_explicit(&p->shown_messages, p->mailbox.count, memory_order_relaxed);
-    atomic_store_explicit(&p->shown_memory, p->memory_bytes, memory_order_relaxed);
-}
 
 /* The stack that was given back last is kept at hand for the next process that asks for nothing else: its top is in the cache, and the
  * pools need not be asked. Sanitizers see every stack come and go. */
@@ -187,7 +178,7 @@ static bool park(struct esi_process *p)
 static void go_to_sleep(struct esi_worker *w, struct esi_process *p)
 {
     (void)w;
-    show(p, p->suspend_count ? ES_STATE_SUSPENDED : ES_STATE_WAITING);
+    esi_show(p, p->suspend_count ? ES_STATE_SUSPENDED : ES_STATE_WAITING);
     esi_probe(PARK, p->id, 0, 0);
     /* What it took and has not looked at is in the inbox no more: nobody would wake it for that. */
     if (p->taken || p->turning)
@@ -201,7 +192,7 @@ static void serve(struct esi_worker *w, struct esi_process *p)
 {
     switch (p->request) {
     case ESI_REQUEST_YIELD:
-        show(p, ES_STATE_RUNNABLE);
+        esi_show(p, ES_STATE_RUNNABLE);
         esi_make_runnable(p, false);
         break;
     case ESI_REQUEST_PARK:
@@ -237,33 +228,6 @@ static void cannot_run(struct esi_worker *w, struct esi_process *p)
     esi_process_doom(p, es_from_atom(es_am_system_limit));
     esi_end_without_stack(p);
     esi_process_gone(p);
-}
-
-void esi_slice_begin(struct esi_worker *w, struct esi_process *p)
-{
-    /* relaxed: the watchdog reads both as hints and decides under barriers. */
-    atomic_store_explicit(&w->current, p, memory_order_relaxed);
-    atomic_store_explicit(&w->slice, w->slice + 1, memory_order_relaxed);
-    p->last_worker = w;
-    if (__builtin_expect(p->pinned_to && !p->pin_count, 0))
-        p->pinned_to = NULL;
-    show(p, ES_STATE_RUNNING);
-    /* From here on it looks at what it waits for; a wake-up from before is used up, a later one keeps it from the next sleep. seq_cst:
-     * what the waker made true before it set the flag is seen. */
-    if (atomic_load_explicit(&p->flags, memory_order_relaxed) & ESI_FLAG_WOKEN)
-        atomic_fetch_and_explicit(&p->flags, ~(uint32_t)ESI_FLAG_WOKEN, memory_order_seq_cst);
-    w->budget_given = p->budget;
-    if (esi_node.is_sim)
-        esi_trace_mix((p->id & 0xfffffff) << 8 | p->request);
-    esi_probe(SCHEDULE, p->id, w->index, 0);
-}
-
-void esi_slice_end(struct esi_worker *w, struct esi_process *p)
-{
-    if (w->scheduler)
-        w->scheduler->slice_budget = p->budget;
-    int32_t used = w->budget_given - p->budget;
-    atomic_store_explicit(&p->reductions, p->reductions + (used > 0 ? used : 1), memory_order_relaxed);
 }
 
 void esi_arrived(struct esi_worker *w)

@@ -120,10 +120,6 @@ static inline struct esi_worker *esi_worker_here(void)
 /* The calling thread is this worker from here on; NULL: none. */
 void esi_worker_become(struct esi_worker *worker);
 
-/* `p` is the one that `worker` runs from here on; ... no more. The worker. */
-void esi_slice_begin(struct esi_worker *worker, struct esi_process *p);
-void esi_slice_end(struct esi_worker *worker, struct esi_process *p);
-
 /* `p` has a stack, or gets one on which it stands before `entry`; false: no memory. The worker, which holds a scheduler. */
 bool esi_has_stack(struct esi_worker *worker, struct esi_process *p, esi_fiber_entry *entry);
 
