@@ -50,21 +50,29 @@ static inline void esi_message_free_here(struct esi_message *message)
     esi_block_free_here(message, message->size_bytes);
 }
 
-/* As esi_message_copy(): the usual message is a word, or a tuple of words. */
-static inline es_err esi_message_copy_here(es_term term, struct esi_message **out)
+/* As esi_message_copy_behind(), for a payload of whole words. The usual message is a word, or a tuple of words. */
+static inline es_err esi_message_copy_behind_here(size_t payload_bytes, es_term term,
+                                                  struct esi_message **out)
 {
     size_t words = 0;
     if (!esi_term_is_word(term) && !(words = esi_term_flat_words(term)))
-        return esi_message_copy_behind(0, term, out);
-    struct esi_message *message = esi_message_new_here(words * sizeof(uint64_t));
+        return esi_message_copy_behind(payload_bytes, term, out);
+    struct esi_message *message = esi_message_new_here(payload_bytes + words * sizeof(uint64_t));
     if (!message)
         return ES_ENOMEM;
+    uint64_t *to = message->words + payload_bytes / sizeof(uint64_t);
     for (size_t i = 0; i < words; i++)
-        message->words[i] = esi_box(term.w)[i];
-    message->term = words ? (es_term){esi_word_of_box(message->words)} : term;
+        to[i] = esi_box(term.w)[i];
+    message->term = words ? (es_term){esi_word_of_box(to)} : term;
     message->tag = esi_term_tag(message->term);
     *out = message;
     return ES_OK;
+}
+
+/* As esi_message_copy(). */
+static inline es_err esi_message_copy_here(es_term term, struct esi_message **out)
+{
+    return esi_message_copy_behind_here(0, term, out);
 }
 
 #endif

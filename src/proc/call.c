@@ -1,6 +1,6 @@
 /* call.c - one signal out: message, monitor and reply alias at once; one signal back: the reply, which disarms all three.
  *
- * The server's half of the monitor is a bond under the call's reference. Who answers takes its own bond away itself, so that the usual
+ * The server's half of the monitor is its note of whom it serves, or for more than one a bond under the call's reference. Who answers takes its own bond away itself, so that the usual
  * call is two blocks and no more. If somebody else answered, or the time is over, the caller tells the server to forget the call. */
 #include "proc/call.h"
 
@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "platform/clock.h"
 #include "platform/park.h"
+#include "proc/block.h"
 #include "proc/memory.h"
 #include "proc/node.h"
 #include "proc/wait.h"
@@ -66,7 +67,7 @@ static void answer_arrive(struct esi_process *self, struct esi_message *block)
 static es_err send_answer(uint64_t asker, uint64_t reference, uint64_t from, int kind, es_term term)
 {
     struct esi_message *block;
-    es_err error = esi_message_copy_behind(sizeof(struct answer), term, &block);
+    es_err error = esi_message_copy_behind_here(sizeof(struct answer), term, &block);
     if (error != ES_OK)
         return error;
     *(struct answer *)block->words = (struct answer){reference, from, (uint64_t)kind};
@@ -97,9 +98,23 @@ static void caller_ended(struct esi_process *self, struct esi_bond *bond, es_ter
 
 static const struct esi_bond_kind caller_kind = {"caller", ESI_BOND_CALLER, caller_ended};
 
+void esi_call_ended(struct esi_process *self)
+{
+    if (self->serving.reference)
+        send_answer(self->serving.caller, self->serving.reference, self->id, ANSWER_DOWN, self->reason);
+    self->serving.reference = 0;
+}
+
 /* words: caller, reference; the message behind. */
 static void call_arrive(struct esi_process *self, struct esi_message *block)
 {
+    if (!self->serving.reference) {
+        self->serving.caller = block->words[0];
+        self->serving.reference = block->words[1];
+        block->kind = NULL;
+        esi_deliver(self, block);
+        return;
+    }
     struct caller_bond *bond = esi_bond_new(sizeof *bond);
     if (!bond) {
         send_answer(block->words[0], block->words[1], self->id, ANSWER_DOWN,
@@ -123,6 +138,10 @@ static const struct esi_signal_kind call_kind = {"call", call_arrive, call_nobod
 
 static bool forget(struct esi_process *self, uint64_t reference)
 {
+    if (self->serving.reference == reference) {
+        self->serving.reference = 0;
+        return true;
+    }
     struct esi_bond *bond = esi_bond_find(self, ESI_BOND_CALLER, reference);
     if (!bond)
         return false;
@@ -247,19 +266,12 @@ static void write_envelope(struct envelope *e, struct esi_process *self, struct 
 
 static es_err send_call(struct esi_process *self, struct esi_call *call, es_term request)
 {
-    size_t words;
-    es_err error = esi_term_measure(request, &words);
+    struct esi_message *block;
+    es_err error = esi_message_copy_behind_here(sizeof(struct envelope), request, &block);
     if (error != ES_OK)
         return error;
-    struct esi_message *block = esi_message_new(sizeof(struct envelope) + words * sizeof(uint64_t));
-    if (!block)
-        return ES_ENOMEM;
     struct envelope *envelope = (struct envelope *)block->words;
-    es_term copy = esi_term_copy(request, envelope->request, &block->offheap);
-    if (es_is_none(copy)) {
-        esi_message_free(block);
-        return ES_ENOMEM;
-    }
+    es_term copy = block->term;
     write_envelope(envelope, self, call, copy);
     block->term = (es_term){esi_word_of_box(envelope->outer)};
     block->tag = esi_tuple_tag(3, es_am_gen_call);
@@ -311,7 +323,7 @@ static void check_timeout(struct esi_process *self, int64_t timeout_ms)
 
 es_term esi_call(es_term to, es_term request, int64_t timeout_ms)
 {
-    struct esi_process *self = esi_enter();
+    struct esi_process *self = esi_enter_here();
     if (!self)
         return es_none();
     check_timeout(self, timeout_ms);
@@ -330,7 +342,7 @@ es_term esi_call(es_term to, es_term request, int64_t timeout_ms)
         esi_end_with(self, es_from_atom(es_am_system_limit));
     }
     esi_charge(self, 4);
-    esi_leave();
+    esi_leave_here();
     return call.answer;
 }
 
@@ -372,7 +384,7 @@ static es_err try_call_foreign(es_term to, es_term request, int64_t timeout_ms, 
 
 es_err esi_try_call(es_term to, es_term request, int64_t timeout_ms, es_term *out)
 {
-    struct esi_process *self = esi_enter();
+    struct esi_process *self = esi_enter_here();
     if (!self)
         return try_call_foreign(to, request, timeout_ms, out);
     check_timeout(self, timeout_ms);
@@ -412,15 +424,15 @@ static es_err reply(struct esi_process *self, es_term from, es_term term)
 
 es_err esi_reply_to(es_term from, es_term term)
 {
-    struct esi_process *self = esi_enter();
+    struct esi_process *self = esi_enter_here();
     es_err error = reply(self, from, term);
     if (!self)
         return error;
-    esi_enter(); /* es_send() on the way out of the old form left the runtime */
+    esi_enter_here(); /* es_send() on the way out of the old form left the runtime */
     if (error == ES_EINVAL)
         esi_badarg(self, "reply_to");
     esi_charge(self, 1);
-    esi_leave();
+    esi_leave_here();
     return error;
 }
 

@@ -24,6 +24,9 @@ es_err esi_ask(struct esi_process *self, uint64_t to, struct esi_message *reques
 es_err esi_ask_until(struct esi_process *self, uint64_t to, struct esi_message *request, uint64_t reference,
                      uint64_t deadline_ns, es_term *answer);
 
+/* `self` ends: whose call it did not answer learns the reason. On behalf of `self`. */
+void esi_call_ended(struct esi_process *self);
+
 /* Answers: from kind->arrive or kind->nobody. `answer` is an immediate. Any thread. */
 void esi_answer(uint64_t asker, uint64_t reference, es_term answer);
 

@@ -13,6 +13,7 @@
 #include <string.h>
 #include "base/log.h"
 #include "base/probe.h"
+#include "proc/call.h"
 #include "proc/node.h"
 #include "proc/contain/report.h"
 #include "proc/contain/trail.h"
@@ -145,6 +146,7 @@ static void end_for_others(struct esi_process *self, bool may_yield)
     /* seq_cst: after the close; pairs with who sets KNOWN and then looks whether the inbox is closed. */
     if (atomic_load_explicit(&self->flags, memory_order_seq_cst) & ESI_FLAG_KNOWN)
         esi_plug.ending(self);
+    esi_call_ended(self);
     tell_bonds(self, may_yield);
 }
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/alloc.h"
+#include "proc/enter.h"
 #include "proc/send.h"
 #include "proc/contain/trail.h"
 #include "term/copy.h"
@@ -308,7 +309,7 @@ void es_drop(es_term term)
     const void *root = (const void *)(uintptr_t)(term.w & ~(uint64_t)7);
     struct esi_message *block = esi_message_of(root);
     struct seen seen = look_at(block);
-    struct esi_process *self = esi_enter();
+    struct esi_process *self = esi_enter_here();
     if (!self || (seen.term == term.w && seen.owner == OUTSIDE && seen.state == ESI_BLOCK_OWNED)) {
         drop_outside(block, seen, term);
     } else if (seen.term == term.w && !seen.is_typed) {

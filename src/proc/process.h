@@ -94,6 +94,9 @@ struct esi_process {
     struct esi_worker *pinned_to;   /* while pin_count, or while foreign code sends it back there */
     struct esi_worker *last_worker; /* who ran it last; NULL: nobody, or it does not matter */
     struct esi_call *call;          /* the call under way (on its stack), or NULL */
+    struct {
+        uint64_t reference, caller;
+    } serving; /* a call to it that has no answer yet, the only one as a rule; more are bonds. reference 0: none */
     uint64_t group_leader, parent;
     int64_t memory_bytes; /* blocks it owns and messages it holds; shown to others at each switch */
 
