@@ -14,7 +14,6 @@ struct way {
 void esi_map_init(struct esi_map *map)
 {
     map->root = NULL;
-    map->count = 0;
 }
 
 int esi_key_compare(struct esi_key x, struct esi_key y)
@@ -117,7 +116,6 @@ bool esi_map_insert(struct esi_map *map, struct esi_map_node *node, struct esi_k
         return false;
     *node = (struct esi_map_node){.key = key, .height = 1};
     *place = node;
-    map->count++;
     mend(&way);
     return true;
 }
@@ -157,7 +155,6 @@ void esi_map_remove(struct esi_map *map, struct esi_map_node *node)
         *place = successor;
         way.links[second] = &successor->right;
     }
-    map->count--;
     *node = (struct esi_map_node){.key = node->key};
     mend(&way);
 }

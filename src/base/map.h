@@ -21,8 +21,7 @@ struct esi_map_node {
 };
 
 struct esi_map {
-    struct esi_map_node *root;
-    size_t count; /* nodes in the map; may be read by the map's owner */
+    struct esi_map_node *root; /* NULL: it is empty */
 };
 
 /* Makes an empty map. A map of zeros is one, too. Nothing to undo. */

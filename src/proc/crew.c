@@ -332,7 +332,7 @@ static bool must_end(struct esi_process *p)
 /* No es_pin() tied it, and its thread is gone: any other will do. */
 static void set_free(struct esi_process *p)
 {
-    p->pinned_to = NULL;
+    p->is_pinned = false;
     p->last_worker = NULL;
     esi_make_runnable(p, false);
 }
@@ -407,7 +407,7 @@ void esi_table_flush_own(struct esi_worker *w)
 
 void esi_make_runnable_pinned(struct esi_process *p)
 {
-    struct esi_worker *w = p->pinned_to;
+    struct esi_worker *w = p->last_worker;
     pthread_spin_lock(&w->pinned_lock);
     if (w->is_retired) { /* with es_pin() the thread would have stayed */
         pthread_spin_unlock(&w->pinned_lock);
@@ -432,8 +432,8 @@ void esi_make_runnable_pinned(struct esi_process *p)
 
 void esi_pin_end(struct esi_process *self)
 {
-    atomic_fetch_sub_explicit(&self->pinned_to->pin_holders, 1, memory_order_seq_cst);
-    self->pinned_to = NULL;
+    atomic_fetch_sub_explicit(&self->last_worker->pin_holders, 1, memory_order_seq_cst);
+    self->is_pinned = false;
 }
 
 void es_pin(void)
@@ -442,8 +442,8 @@ void es_pin(void)
     if (!self)
         return;
     if (self->pin_count++ == 0) {
-        self->pinned_to = esi_worker_self();
-        atomic_fetch_add_explicit(&self->pinned_to->pin_holders, 1, memory_order_seq_cst);
+        self->is_pinned = true;
+        atomic_fetch_add_explicit(&self->last_worker->pin_holders, 1, memory_order_seq_cst);
     }
     esi_leave();
 }

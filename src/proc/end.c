@@ -30,8 +30,10 @@ void esi_process_doom(struct esi_process *self, es_term reason)
     self->reason = es_from_atom(es_am_system_limit);
     if (esi_tag(reason.w) != ESI_TAG_BOX && esi_tag(reason.w) != ESI_TAG_CONS) {
         self->reason = reason;
-    } else if (esi_message_copy(reason, &self->reason_block) == ES_OK) {
-        self->reason = self->reason_block->term;
+    } else {
+        struct esi_message *block;
+        if (esi_message_copy(reason, &block) == ES_OK)
+            self->reason = block->term;
     }
 }
 
@@ -89,8 +91,8 @@ static void free_memory(struct esi_process *self, bool may_yield)
 /* What was taken from the inbox and not looked at. Nobody has seen it but us. */
 static void answer_rest(struct esi_process *self, bool may_yield)
 {
-    struct esi_message **chains[] = {&self->taken, &self->turned, &self->turning};
-    for (int i = 0; i < 3; i++)
+    struct esi_message **chains[] = {&self->taken, &self->turning};
+    for (int i = 0; i < 2; i++)
         while (*chains[i]) {
             struct esi_message *block = *chains[i];
             *chains[i] = block->next;
@@ -150,14 +152,22 @@ static void end_for_others(struct esi_process *self, bool may_yield)
     tell_bonds(self, may_yield);
 }
 
+/* What is no word was copied into a block of its own, and is its first thing. */
+void esi_reason_free(struct esi_process *self)
+{
+    uint64_t word = self->reason.w;
+    if (word && (esi_tag(word) == ESI_TAG_BOX || esi_tag(word) == ESI_TAG_CONS))
+        esi_message_free(esi_message_of((const void *)(uintptr_t)(word & ~(uint64_t)7)));
+    self->reason = es_none();
+}
+
 static void release_rest(struct esi_process *self)
 {
-    if (self->pin_count && self->pinned_to)
+    if (self->pin_count && self->is_pinned)
         esi_pin_end(self);
-    if (atomic_load_explicit(&self->alarm_ns, memory_order_relaxed))
+    if (atomic_load_explicit(&self->alarm_is_set, memory_order_relaxed))
         esi_timer_cancel(&self->timeout);
-    if (self->reason_block)
-        esi_message_free(self->reason_block);
+    esi_reason_free(self);
     if (self->extra) {
         if (self->extra->hibernated)
             esi_message_free(self->extra->hibernated);

@@ -14,6 +14,9 @@ void **esi_end_at_top(struct esi_process *self);
 /* The same on the worker's stack, for one that never got a stack: it owns nothing whose destructor would need one. */
 void esi_end_without_stack(struct esi_process *p);
 
+/* Gives the memory of its reason back. On behalf of `self`. */
+void esi_reason_free(struct esi_process *self);
+
 /* The last of it: its stack is given back; the slot is free after this. */
 void esi_process_gone(struct esi_process *p);
 

@@ -30,10 +30,18 @@ static AS_THEY_ARE void read_plain(const struct esi_process *p, es_info *out)
     out->priority = (es_priority)v->priority;
     out->has_stack = v->fiber.stack != NULL;
     out->pinned = v->pin_count != 0;
-    out->memory_bytes = atomic_load_explicit(&v->shown_memory, memory_order_relaxed);
+    out->memory_bytes = v->memory_bytes;
+    out->messages = v->mailbox.count;
 }
 
 #define SHOWN(field) atomic_load_explicit(&p->field, memory_order_relaxed)
+
+/* What `since` stands for: the last time that the coarse clock had these 32 bits. */
+static int64_t since_ns(uint32_t since)
+{
+    uint64_t now = atomic_load_explicit(&esi_node.coarse_ns, memory_order_relaxed);
+    return (int64_t)(((now >> 20) - (uint32_t)((uint32_t)(now >> 20) - since)) << 20);
+}
 
 static void read_published(struct esi_process *p, es_info *out)
 {
@@ -43,13 +51,12 @@ static void read_published(struct esi_process *p, es_info *out)
     if (is_hibernated && out->state == ES_STATE_WAITING)
         out->state = ES_STATE_HIBERNATED;
     out->traps_exit = (SHOWN(flags) & ESI_FLAG_TRAPS) != 0;
-    out->messages = SHOWN(shown_messages);
     out->messages_dropped = SHOWN(dropped);
     out->reductions = SHOWN(reductions);
     out->links = SHOWN(links);
     out->monitors = SHOWN(monitors);
     out->monitored_by = SHOWN(monitored_by);
-    out->since_ns = SHOWN(since_ns);
+    out->since_ns = since_ns(SHOWN(since));
 }
 
 /* The slot may go to somebody else while it is read: then the id behind it differs, and the process is gone. */

@@ -13,7 +13,8 @@ struct esi_mailbox_index {
     uint32_t *tags;
     struct esi_message **messages;
     uint64_t used, room, dead;
-    uint64_t first; /* no living slot is below */
+    uint64_t first;       /* no living slot is below */
+    uint64_t marker_slot; /* where the mailbox's marker stands: messages below it are older */
 };
 
 void esi_mailbox_init(struct esi_mailbox *mailbox)
@@ -70,7 +71,6 @@ void esi_mailbox_build_index(struct esi_mailbox *mailbox)
     if (!index)
         return;
     mailbox->index = index;
-    mailbox->marker_slot = 0;
     ESI_LIST_EACH(it, &mailbox->messages)
     {
         if (!index_reserve(index)) {
@@ -79,7 +79,7 @@ void esi_mailbox_build_index(struct esi_mailbox *mailbox)
         }
         index_put(index, message_at(it));
         if (message_at(it) == mailbox->marker_message)
-            mailbox->marker_slot = index->used;
+            index->marker_slot = index->used;
     }
     mailbox->epoch++;
 }
@@ -110,14 +110,14 @@ static void index_compact(struct esi_mailbox *mailbox)
     struct esi_mailbox_index *index = mailbox->index;
     uint64_t to = 0, marker = 0;
     for (uint64_t from = 0; from < index->used; from++) {
-        if (from == mailbox->marker_slot)
+        if (from == index->marker_slot)
             marker = to;
         if (!index->tags[from])
             continue;
         index->tags[to] = index->tags[from];
         index->messages[to++] = index->messages[from];
     }
-    mailbox->marker_slot = mailbox->marker_slot >= index->used ? to : marker;
+    index->marker_slot = index->marker_slot >= index->used ? to : marker;
     index->used = to;
     index->dead = index->first = 0;
     mailbox->epoch++;
@@ -185,7 +185,8 @@ void esi_mailbox_mark(struct esi_mailbox *mailbox, uint64_t reference)
 {
     mailbox->marker_reference = reference;
     mailbox->marker_message = mailbox->count ? message_at(mailbox->messages.prev) : NULL;
-    mailbox->marker_slot = mailbox->index ? mailbox->index->used : 0;
+    if (mailbox->index)
+        mailbox->index->marker_slot = mailbox->index->used;
 }
 
 void esi_mailbox_start(struct esi_mailbox *mailbox, struct esi_mailbox_cursor *cursor, uint64_t reference)
@@ -194,7 +195,7 @@ void esi_mailbox_start(struct esi_mailbox *mailbox, struct esi_mailbox_cursor *c
     cursor->epoch = mailbox->epoch;
     cursor->slot = 0;
     if (mailbox->index)
-        cursor->slot = reference && reference == mailbox->marker_reference ? mailbox->marker_slot
+        cursor->slot = reference && reference == mailbox->marker_reference ? mailbox->index->marker_slot
                                                                            : mailbox->index->first;
 }
 

@@ -16,9 +16,8 @@ struct esi_mailbox {
     uint64_t marker_reference;       /* id of the newest reference made ... */
     struct esi_message *
         marker_message; /* ... when this was the last message; NULL: when there was none, or none of those is left */
-    uint64_t marker_slot; /* the same in the index: messages below it are older */
-    uint32_t epoch;       /* grows when cursors must start again */
-    uint32_t receives;    /* begun so far: by it a receive finds that another ran within its es_after() */
+    uint32_t epoch;    /* grows when cursors must start again */
+    uint32_t receives; /* begun so far: by it a receive finds that another ran within its es_after() */
 };
 
 /* Where a receive stands: behind the last message that it looked at. */

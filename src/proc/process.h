@@ -61,22 +61,21 @@ struct esi_process {
 
     /* its own */
     struct esi_mailbox mailbox;
-    struct esi_message *taken;      /* taken from the inbox, turned round, not yet looked at; oldest first */
-    struct esi_message *taken_last; /* the last of them; counts while `taken` */
-    struct esi_message *turning;    /* taken from the inbox, newest first, being turned round in steps ... */
-    struct esi_message *turned, *turned_last; /* ... to here, oldest first */
-    struct esi_message *spent; /* on the memory list, and of no use any more: freed at the next receive */
-    struct esi_message *hand;  /* what its react handler looks at just now */
-    struct esi_fiber fiber;    /* valid while fiber.stack */
-    struct esi_list memory;    /* blocks it owns: es_new, es_keep, and what a receive has in hand */
+    struct esi_message *turning; /* taken from the inbox, newest first, being turned round in steps ... */
+    struct esi_message *taken;   /* ... to here, oldest first; looked at when all is turned */
+    struct esi_message *spent;   /* on the memory list, and of no use any more: freed at the next receive */
+    struct esi_message *hand;    /* what its react handler looks at just now */
+    struct esi_fiber fiber;      /* valid while fiber.stack */
+    struct esi_list memory;      /* blocks it owns: es_new, es_keep, and what a receive has in hand */
     struct esi_map bonds;
     void (*function)(void);            /* what it was spawned with */
-    uint64_t argument;                 /* the word that `function` gets */
     es_next (*react)(void *, es_term); /* not NULL: it waits without a stack */
-    void *react_state;
-    es_term reason;                   /* why it ends: set by esi_process_doom() */
-    struct esi_message *reason_block; /* where that lies; NULL: it needs none */
-    struct esi_timer timeout; /* of the receive or sleep under way, or of an earlier one: see alarm_ns */
+    union {
+        uint64_t argument; /* the word that `function` gets, until it has it */
+        void *react_state;
+    };
+    es_term reason; /* why it ends: set by esi_process_doom(); what is no word has a block of its own */
+    struct esi_timer timeout; /* of the receive or sleep under way, or of an earlier one: see alarm_is_set */
     struct esi_process_extra
         *extra;        /* what few have: limits, label, destructors, defers, hibernated stack; NULL: none */
     int32_t budget;    /* reductions left in this slice */
@@ -87,11 +86,12 @@ struct esi_process {
     bool is_deferring; /* its es_defer()s run: they go on although it is doomed */
     bool has_room_waiters; /* its bonds hold some who wait for room in its mailbox */
     bool is_faulted;       /* ends by a fault or an error of its own: worth a report */
+    bool
+        is_pinned; /* only last_worker may run it: while pin_count, or once, when foreign code sends it back there */
     uint16_t suspend_count;
     uint16_t frame_refs; /* others hold pointers into its stack: not hibernated */
     uint16_t pin_count;
     int errno_value;                /* while it does not run */
-    struct esi_worker *pinned_to;   /* while pin_count, or while foreign code sends it back there */
     struct esi_worker *last_worker; /* who ran it last; NULL: nobody, or it does not matter */
     struct esi_call *call;          /* the call under way (on its stack), or NULL */
     struct {
@@ -101,15 +101,22 @@ struct esi_process {
     int64_t memory_bytes; /* blocks it owns and messages it holds; shown to others at each switch */
 
     /* published: written by the owner or on its behalf, relaxed; a figure to be shown */
-    _Atomic(uint8_t) state;        /* es_state */
-    _Atomic(uint8_t) limit_policy; /* while LIMITED */
-    _Atomic(int64_t) shown_messages, shown_memory, reductions, since_ns, dropped;
-    _Atomic(uint64_t) waits_for; /* published: whose mailbox it waits to have room (es_send_wait), or 0 */
-    _Atomic(int32_t) links, monitors, monitored_by; /* published by bond.c: how many bonds of these kinds */
-    _Atomic(uint64_t)
-        alarm_ns; /* when `timeout` rings; 0: it is not set. Written by the owner, and by who rings it */
-    _Atomic(uint8_t) is_hibernated; /* published: its stack is copied out */
+    _Atomic(uint8_t) state;         /* es_state */
+    _Atomic(uint8_t) limit_policy;  /* while LIMITED */
+    _Atomic(uint8_t) is_hibernated; /* its stack is copied out */
+    _Atomic(uint8_t)
+        alarm_is_set; /* `timeout` will ring at its deadline. By the owner, and by who rings it */
+    _Atomic(uint32_t)
+        since; /* the node's coarse clock in steps of 2^20 ns when `state` changed; wraps in 52 days */
+    _Atomic(int32_t) links, monitors, monitored_by; /* by bond.c: how many bonds of these kinds */
+    _Atomic(uint32_t) dropped;                      /* stays at the greatest number */
+    _Atomic(int64_t) reductions;
+    _Atomic(uint64_t) waits_for; /* whose mailbox it waits to have room (es_send_wait), or 0 */
 };
+
+#if !ESI_ASAN && !ESI_TSAN
+_Static_assert(sizeof(struct esi_process) <= 384, "ten million that wait without a stack take 4 GB");
+#endif
 
 enum { ESI_DETAIL_BYTES = 256 };
 
@@ -213,6 +220,13 @@ void esi_make_runnable_pinned(struct esi_process *p);
 
 /* Leaves the stack and asks the worker for `request`; comes back when the process runs again. errno is kept. */
 void esi_switch_out(struct esi_process *self, enum esi_request request);
+
+/* A message for `p` was dropped. Any thread. relaxed: a figure to be shown. */
+static inline void esi_count_dropped(struct esi_process *p)
+{
+    if (atomic_load_explicit(&p->dropped, memory_order_relaxed) != UINT32_MAX)
+        atomic_fetch_add_explicit(&p->dropped, 1, memory_order_relaxed);
+}
 
 /* A received message of a limited mailbox counts no longer. */
 static inline void esi_message_uncount(struct esi_process *self, struct esi_message *message)

@@ -241,7 +241,7 @@ void esi_make_runnable(struct esi_process *p, bool is_next)
     atomic_store_explicit(&p->state, ES_STATE_RUNNABLE, memory_order_relaxed);
     struct esi_worker *w = esi_worker_here();
     struct esi_scheduler *s = w ? w->scheduler : NULL;
-    if (p->pinned_to) {
+    if (p->is_pinned) {
         esi_make_runnable_pinned(p);
         return;
     }

@@ -52,7 +52,7 @@ static bool admit(struct esi_process *p, uint64_t to, struct esi_message *messag
     message->is_counted = room == ESI_ROOM_TAKEN;
     /* A figure to be shown: if `to` ends just now it may be the next one's. */
     if (room == ESI_ROOM_NONE && esi_process_is(p, to))
-        atomic_fetch_add_explicit(&p->dropped, 1, memory_order_relaxed);
+        esi_count_dropped(p);
     return message->is_counted;
 }
 

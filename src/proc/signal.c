@@ -75,34 +75,36 @@ void esi_signal_answer_for_nobody(struct esi_message *block)
         esi_message_free(block);
 }
 
-/* Turns round what was taken, at most `steps` blocks; when all is turned it stands behind what was taken before. Gives the steps left. */
+/* Turns round what was taken, at most `steps` blocks; nothing turned was left from before. Gives the steps left. */
 static int turn(struct esi_process *self, int steps)
 {
     while (self->turning && steps > 0) {
         struct esi_message *block = self->turning;
         self->turning = block->next;
-        block->next = self->turned;
-        if (!self->turned)
-            self->turned_last = block;
-        self->turned = block;
+        block->next = self->taken;
+        self->taken = block;
         steps--;
     }
-    if (self->turning || !self->turned)
-        return steps;
-    if (self->taken)
-        self->taken_last->next = self->turned;
-    else
-        self->taken = self->turned;
-    self->taken_last = self->turned_last;
-    self->turned = NULL;
     return steps;
+}
+
+/* Takes all that came, behind what was taken before. */
+static void take_behind(struct esi_process *self)
+{
+    turn(self, INT_MAX);
+    struct esi_message *before = self->taken, **end = &before;
+    self->taken = NULL;
+    self->turning = esi_inbox_take(&self->inbox);
+    turn(self, INT_MAX);
+    while (*end)
+        end = &(*end)->next;
+    *end = self->taken;
+    self->taken = before;
 }
 
 bool esi_signals_must_end(struct esi_process *self)
 {
-    turn(self, INT_MAX);
-    self->turning = esi_inbox_take(&self->inbox);
-    turn(self, INT_MAX);
+    take_behind(self);
     for (struct esi_message *block = self->taken; block; block = block->next)
         if (block->kind && block->kind->must_end && block->to == self->id &&
             block->kind->must_end(self, block))
@@ -146,7 +148,7 @@ static void drop(struct esi_process *self, struct esi_message *oldest)
     esi_message_uncount(self, oldest);
     self->memory_bytes -= (int64_t)oldest->size_bytes;
     esi_message_free(oldest);
-    atomic_fetch_add_explicit(&self->dropped, 1, memory_order_relaxed);
+    esi_count_dropped(self);
 }
 
 /* A message for user code. */

@@ -10,11 +10,9 @@
 static inline void esi_show(struct esi_process *p, es_state state)
 {
     atomic_store_explicit(&p->state, state, memory_order_relaxed);
-    atomic_store_explicit(&p->since_ns,
-                          (int64_t)atomic_load_explicit(&esi_node.coarse_ns, memory_order_relaxed),
+    atomic_store_explicit(&p->since,
+                          (uint32_t)(atomic_load_explicit(&esi_node.coarse_ns, memory_order_relaxed) >> 20),
                           memory_order_relaxed);
-    atomic_store_explicit(&p->shown_messages, p->mailbox.count, memory_order_relaxed);
-    atomic_store_explicit(&p->shown_memory, p->memory_bytes, memory_order_relaxed);
 }
 
 /* `p` is the one that `worker` runs from here on. The worker. */
@@ -24,8 +22,8 @@ static inline void esi_slice_begin(struct esi_worker *w, struct esi_process *p)
     atomic_store_explicit(&w->current, p, memory_order_relaxed);
     atomic_store_explicit(&w->slice, w->slice + 1, memory_order_relaxed);
     p->last_worker = w;
-    if (__builtin_expect(p->pinned_to && !p->pin_count, 0))
-        p->pinned_to = NULL;
+    if (__builtin_expect(p->is_pinned && !p->pin_count, 0))
+        p->is_pinned = false;
     esi_show(p, ES_STATE_RUNNING);
     /* From here on it looks at what it waits for; a wake-up from before is used up, a later one keeps it from the next sleep. seq_cst:
      * what the waker made true before it set the flag is seen. */

@@ -19,14 +19,13 @@ static void init_published(struct esi_process *p)
     atomic_store_explicit(&p->flags, 0, memory_order_relaxed);
     atomic_store_explicit(&p->queued, esi_room_empty(p->id), memory_order_relaxed);
     atomic_store_explicit(&p->name, 0, memory_order_relaxed);
-    atomic_store_explicit(&p->shown_messages, 0, memory_order_relaxed);
     atomic_store_explicit(&p->reductions, 0, memory_order_relaxed);
     atomic_store_explicit(&p->dropped, 0, memory_order_relaxed);
     atomic_store_explicit(&p->waits_for, 0, memory_order_relaxed);
     atomic_store_explicit(&p->links, 0, memory_order_relaxed);
     atomic_store_explicit(&p->monitors, 0, memory_order_relaxed);
     atomic_store_explicit(&p->monitored_by, 0, memory_order_relaxed);
-    atomic_store_explicit(&p->alarm_ns, 0, memory_order_relaxed);
+    atomic_store_explicit(&p->alarm_is_set, 0, memory_order_relaxed);
     atomic_store_explicit(&p->is_hibernated, 0, memory_order_relaxed);
 }
 
@@ -86,8 +85,7 @@ static void discard(struct esi_process *p)
 {
     esi_process_doom(p, es_from_atom(es_am_killed));
     esi_end_without_stack(p);
-    if (p->reason_block)
-        esi_message_free(p->reason_block);
+    esi_reason_free(p);
     if (p->extra)
         esi_block_free(p->extra, sizeof *p->extra);
     esi_table_give(p);

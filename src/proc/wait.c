@@ -15,8 +15,8 @@
 static inline bool is_plainly_ready(struct esi_worker *w, struct esi_process *q)
 {
     /* One branch for what is hardly ever there. */
-    uintptr_t hindrances = (uintptr_t)q->taken | (uintptr_t)q->turning | (uintptr_t)q->pinned_to |
-                           q->is_doomed | q->is_ending | q->suspend_count;
+    uintptr_t hindrances = (uintptr_t)q->taken | (uintptr_t)q->turning | q->is_pinned | q->is_doomed |
+                           q->is_ending | q->suspend_count;
     return !hindrances && (q->fiber.stack || !q->react) &&
            !(atomic_load_explicit(&q->flags, memory_order_relaxed) & (ESI_FLAG_SIGNALS | ESI_FLAG_WOKEN)) &&
            !atomic_load_explicit(&q->is_hibernated, memory_order_relaxed) &&
@@ -79,22 +79,22 @@ ES_NORETURN void esi_leave_for_good(struct esi_process *self, enum esi_request r
 static void set_alarm(struct esi_process *self, uint64_t deadline_ns)
 {
     /* If it rings just now the process is woken, and comes here again. acquire: pairs with esi_alarm_rings(), behind which the timer is ours. */
-    uint64_t at = atomic_load_explicit(&self->alarm_ns, memory_order_acquire);
-    if (at && at <= deadline_ns)
+    bool is_set = atomic_load_explicit(&self->alarm_is_set, memory_order_acquire);
+    if (is_set && self->timeout.node.deadline_ns <= deadline_ns)
         return;
-    if (at)
+    if (is_set)
         esi_timer_cancel(&self->timeout);
     else
         esi_timer_init(&self->timeout,
                        esi_alarm_rings); /* most processes never get here: not when they are made */
-    atomic_store_explicit(&self->alarm_ns, deadline_ns ? deadline_ns : 1, memory_order_relaxed);
+    atomic_store_explicit(&self->alarm_is_set, 1, memory_order_relaxed);
     esi_timer_start(&self->timeout, deadline_ns);
 }
 
 void esi_alarm_rings(struct esi_timer *timer)
 {
     struct esi_process *p = ESI_CONTAINER_OF(timer, struct esi_process, timeout);
-    atomic_store_explicit(&p->alarm_ns, 0, memory_order_release);
+    atomic_store_explicit(&p->alarm_is_set, 0, memory_order_release);
     esi_wake(p);
 }
 

@@ -247,7 +247,7 @@ static bool goes_back(struct esi_worker *w, struct esi_process *p)
     esi_hibernate_restore(p);
     if (!esi_stands_in_foreign_code(p))
         return false;
-    p->pinned_to = p->last_worker;
+    p->is_pinned = true;
     esi_make_runnable_pinned(p);
     return true;
 }
