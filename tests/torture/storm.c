@@ -46,7 +46,7 @@ static void play_storm(void (*body)(void))
 enum { WARM_UP = 1000 };
 
 /* Pages that are touched for the first time here or there, in a node of 3 MB; less than a byte a fault would be more in the long run. */
-enum { NOISE_KB = 160, THREAD_KB = 40 /* what a spare that was needed later brings */ };
+enum { NOISE_KB = 64, THREAD_KB = 40 /* what a spare that was needed later brings */ };
 
 struct use {
     long memory_kb, descriptors, threads, mappings;

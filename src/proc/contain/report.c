@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 #include "base/log.h"
@@ -33,7 +34,12 @@ struct report {
     char arena_bytes[ARENA_BYTES];
     size_t arena_used;
     struct esi_text value; /* of the field that is being written */
+    char out_bytes[OUT_BYTES];
 };
+
+/* For when there is no other memory. */
+static struct report emergency;
+static atomic_flag emergency_is_taken = ATOMIC_FLAG_INIT;
 
 /* Settings: single words, relaxed; a report under way follows the old or the new. */
 static _Atomic bool is_configured, is_off, is_json, tells_exits;
@@ -58,10 +64,23 @@ void esi_report_configure(void)
 
 /* ---- building ---- */
 
-static void start(struct report *r, const char *level, const char *code, uint64_t id)
+/* Of its own, not on the stack: that may be a process's of 16 KiB, or a thread's that never used so much before. Not from malloc, which would
+ * give each thread that reports an arena. NULL: no memory, and somebody else has what is kept for that; the report is lost. */
+static struct report *start(const char *level, const char *code, uint64_t id)
 {
-    *r = (struct report){.level = level, .code = code, .id = id};
+    struct report *r = mmap(NULL, sizeof *r, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (r == MAP_FAILED) {
+        if (atomic_flag_test_and_set_explicit(&emergency_is_taken, memory_order_acquire))
+            return NULL;
+        r = &emergency;
+    }
+    r->level = level;
+    r->code = code;
+    r->id = id;
+    r->field_count = 0;
+    r->arena_used = 0;
     esi_text_init(&r->heading, r->heading_bytes, sizeof r->heading_bytes);
+    return r;
 }
 
 /* Begins a field; append to what it gives, then finish it. */
@@ -350,28 +369,33 @@ static void put_out(struct esi_text *text)
     } while (written < 0 && errno == EINTR);
 }
 
-static void publish(const struct report *r)
+/* Writes it and gives its memory back. */
+static void publish(struct report *r)
 {
     int saved_errno = errno;
-    char bytes[OUT_BYTES];
     struct esi_text out;
-    esi_text_init(&out, bytes, sizeof bytes);
+    esi_text_init(&out, r->out_bytes, sizeof r->out_bytes);
     if (atomic_load_explicit(&is_json, memory_order_relaxed))
         build_json(r, &out);
     else
         build_text(r, &out);
     put_out(&out);
+    if (r == &emergency)
+        atomic_flag_clear_explicit(&emergency_is_taken, memory_order_release);
+    else
+        munmap(r, sizeof *r);
     errno = saved_errno;
 }
 
 static void say_suppressed(uint64_t count)
 {
-    struct report r;
-    start(&r, "warning", "E0199", 0);
-    esi_text_str(&r.heading, "suppressed ");
-    esi_text_u64(&r.heading, count);
-    esi_text_str(&r.heading, count == 1 ? " report" : " reports");
-    publish(&r);
+    struct report *r = start("warning", "E0199", 0);
+    if (!r)
+        return;
+    esi_text_str(&r->heading, "suppressed ");
+    esi_text_u64(&r->heading, count);
+    esi_text_str(&r->heading, count == 1 ? " report" : " reports");
+    publish(r);
 }
 
 /* May a report be made now? Tells of those that were not. */
@@ -419,31 +443,32 @@ static void add_fault_hint(struct report *r, struct esi_process *p, const struct
 
 void esi_report_fault(struct esi_process *p, const struct esi_fault *fault, es_term reason)
 {
-    struct report r;
     if (!admits())
         return;
     bool is_overflow = fault->kind == ESI_FAULT_STACK_OVERFLOW;
-    start(&r, "error", is_overflow ? "E0203" : "E0101", p->id);
+    struct report *r = start("error", is_overflow ? "E0203" : "E0101", p->id);
+    if (!r)
+        return;
     if (is_overflow) {
-        add_overflow(&r, p);
+        add_overflow(r, p);
     } else {
-        append_process(&r.heading, p);
-        esi_text_str(&r.heading, " crashed: ");
-        esi_print_short(&r.heading, reason);
+        append_process(&r->heading, p);
+        esi_text_str(&r->heading, " crashed: ");
+        esi_print_short(&r->heading, reason);
     }
     if (fault->text[0])
-        say(&r, "assertion", fault->text);
-    add_frames(&r, p, fault->frames, fault->frame_count);
+        say(r, "assertion", fault->text);
+    add_frames(r, p, fault->frames, fault->frame_count);
     if (fault->kind == ESI_FAULT_SEGV || fault->kind == ESI_FAULT_BUS) {
-        struct esi_text *text = field(&r);
+        struct esi_text *text = field(r);
         esi_text_str(text, "address 0x");
         esi_text_hex(text, fault->address);
-        finish(&r, "touched");
+        finish(r, "touched");
     }
-    add_messages(&r, p);
-    add_told(&r, p);
-    add_fault_hint(&r, p, fault);
-    publish(&r);
+    add_messages(r, p);
+    add_told(r, p);
+    add_fault_hint(r, p, fault);
+    publish(r);
 }
 
 /* No error: normal, shutdown, {shutdown, _}, killed. A fault: {signal, _, _}, which has been reported. */
@@ -499,24 +524,25 @@ static void add_limit(struct report *r, struct esi_process *p)
 
 void esi_report_crash(struct esi_process *p, es_term reason)
 {
-    struct report r;
     uintptr_t frames[ESI_FAULT_FRAMES];
     bool is_over = was_over_its_limit(p, reason);
     if ((is_passed_over(reason) && !is_over) || !admits())
         return;
-    start(&r, "error", "E0101", p->id);
-    append_process(&r.heading, p);
-    esi_text_str(&r.heading, p->is_faulted ? " crashed: " : " exited: ");
-    esi_print_short(&r.heading, reason);
-    add_frames(&r, p, frames, esi_trail_of_user(p, frames));
+    struct report *r = start("error", "E0101", p->id);
+    if (!r)
+        return;
+    append_process(&r->heading, p);
+    esi_text_str(&r->heading, p->is_faulted ? " crashed: " : " exited: ");
+    esi_print_short(&r->heading, reason);
+    add_frames(r, p, frames, esi_trail_of_user(p, frames));
     if (is_over)
-        add_limit(&r, p);
-    add_messages(&r, p);
-    add_told(&r, p);
+        add_limit(r, p);
+    add_messages(r, p);
+    add_told(r, p);
     const char *hint = p->is_faulted ? hint_for(is_over ? es_from_atom(es_am_memory_limit) : reason) : NULL;
     if (hint)
-        say(&r, "hint", hint);
-    publish(&r);
+        say(r, "hint", hint);
+    publish(r);
 }
 
 /* ---- the watchdog's ---- */
@@ -539,42 +565,44 @@ static void add_whereabouts(struct report *r, const struct esi_long_run *run)
 
 void esi_report_long_run(const struct esi_long_run *run)
 {
-    struct report r;
     if (!admits())
         return;
-    start(&r, "warning", "E0120", run->id);
-    append_runner(&r, run);
-    esi_text_str(&r.heading, " ran ");
-    esi_text_i64(&r.heading, run->ran_ms);
-    esi_text_str(&r.heading, " ms without a runtime call");
-    add_whereabouts(&r, run);
+    struct report *r = start("warning", "E0120", run->id);
+    if (!r)
+        return;
+    append_runner(r, run);
+    esi_text_str(&r->heading, " ran ");
+    esi_text_i64(&r->heading, run->ran_ms);
+    esi_text_str(&r->heading, " ms without a runtime call");
+    add_whereabouts(r, run);
     if (run->moved_count > 0) {
-        struct esi_text *text = field(&r);
+        struct esi_text *text = field(r);
         esi_text_i64(text, run->moved_count);
         esi_text_str(text, run->moved_count == 1 ? " process to a spare thread ("
                                                  : " processes to a spare thread (");
         esi_text_i64(text, run->spare_count);
         esi_text_str(text, " in use)");
-        finish(&r, "moved");
+        finish(r, "moved");
     }
-    say(&r, "hint",
+    say(r, "hint",
         run->place && run->place[0] ? "nothing is broken; es_wait_fd() and its like wait without a thread"
                                     : "nothing is broken; es_yield() in the loop keeps it on one thread");
-    publish(&r);
+    publish(r);
 }
 
 void esi_report_stranded(const struct esi_long_run *run)
 {
-    struct report r;
     if (!admits())
         return;
-    start(&r, "error", "E0121", run->id);
-    append_runner(&r, run);
-    esi_text_str(&r.heading, " could not be ended for ");
-    esi_text_i64(&r.heading, run->ran_ms);
-    esi_text_str(&r.heading, " ms and counts as ended");
-    add_whereabouts(&r, run);
-    say(&r, "its thread", "stays apart and runs nothing else; its memory is kept");
-    say(&r, "hint", "code that cannot be interrupted needs a time-out of its own, or a program of its own");
-    publish(&r);
+    struct report *r = start("error", "E0121", run->id);
+    if (!r)
+        return;
+    append_runner(r, run);
+    esi_text_str(&r->heading, " could not be ended for ");
+    esi_text_i64(&r->heading, run->ran_ms);
+    esi_text_str(&r->heading, " ms and counts as ended");
+    add_whereabouts(r, run);
+    say(r, "its thread", "stays apart and runs nothing else; its memory is kept");
+    say(r, "hint", "code that cannot be interrupted needs a time-out of its own, or a program of its own");
+    publish(r);
 }
