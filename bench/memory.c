@@ -165,7 +165,10 @@ double memory10m_react(int64_t count)
     es_pid *pid = spawn_idle(count, react_answers);
     wait_until_idle(count);
     ask_each(pid, count);
-    double figure = (double)(resident_bytes() - before) / (double)count - (double)sizeof *pid;
+    int64_t grown = resident_bytes() - before;
+    double figure = (double)grown / (double)count - (double)sizeof *pid;
+    fprintf(stderr, "memory10m: %lld processes fit, in %lld MiB, and all answered\n", (long long)count,
+            (long long)(grown >> 20));
     free(pid);
     return figure;
 }
