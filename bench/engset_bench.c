@@ -203,6 +203,8 @@ int main(int argc, char **argv)
     }
     if (asked.which < 0)
         return run_named();
+    if (!asked.has_style && !benchmarks[asked.which].direct)
+        asked.is_react = true;
     if (!(asked.is_react ? benchmarks[asked.which].react : benchmarks[asked.which].direct))
         return 0;
     /* The first reports of crashes would be most of what a short run measures. */

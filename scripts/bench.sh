@@ -478,12 +478,11 @@ END {
             versions = versions (versions == "" ? "" : "; ") kind[i] ": " version[kind[i]]
 
     print "# Benchmarks\n" > markdown
-    print "- command: `" command "`, " date ", commit " commit > markdown
-    print "- machine: " model ", " arch ", " core_count " cores (used: " used "), " memory ", " system_name ", " kernel \
-        "; load " load " before, " load_after " after" > markdown
-    print "- versions: " versions "; compiler: " compiler > markdown
-    print "" > markdown
-    print ""
+    put("- command: `" command "`, " date ", commit " commit)
+    put("- machine: " model ", " arch ", " core_count " cores (used: " used "), " memory ", " system_name ", " kernel \
+        "; load " load " before, " load_after " after")
+    put("- versions: " versions "; compiler: " compiler)
+    put("")
     row(0)
     rule = "|"
     for (c = 1; c <= columns; c++) {
