@@ -47,7 +47,7 @@ static const struct {
     {"exit_restart", 200000, 10000, exit_restart, NULL, NS, false},
     {"monitor_restart", 200000, 10000, monitor_restart, NULL, NS, false},
     {"echo", 200000, 10000, echo, NULL, NS, false},
-    {"wakeup_p99", 5000, 500, wakeup_p99, NULL, NS, false},
+    {"wakeup_p99", 2000, 500, wakeup_p99, NULL, NS, false},
     {"idle", 5000, 250, idle, NULL, "cores_used", false},
 };
 enum { BENCHMARK_COUNT = sizeof benchmarks / sizeof benchmarks[0] };

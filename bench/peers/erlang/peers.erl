@@ -38,7 +38,7 @@ benchmarks() ->
      {"exit_restart",     200000,   10000, fun exit_restart/1},
      {"monitor_restart",  200000,   10000, fun monitor_restart/1},
      {"echo",             200000,   10000, fun echo/1},
-     {"wakeup_p99",         5000,     500, fun wakeup_p99/1},
+     {"wakeup_p99",         2000,     500, fun wakeup_p99/1},
      {"idle",               5000,     250, fun idle/1}].
 
 %% Arguments: list, or NAME full|quick. The exit status is 0 when a line was printed.

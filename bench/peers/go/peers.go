@@ -76,7 +76,7 @@ var benchmarks = []benchmark{
 	{"crash_restart", 200000, 10000, crashRestart},
 	{"monitor_restart", 200000, 10000, monitorRestart},
 	{"echo", 200000, 10000, echo},
-	{"wakeup_p99", 5000, 500, wakeupP99},
+	{"wakeup_p99", 2000, 500, wakeupP99},
 	{"idle", 5000, 250, idle},
 }
 
