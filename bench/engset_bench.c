@@ -1,6 +1,6 @@
 /* engset_bench.c - how fast is Engset? The benchmarks that README.md defines; scripts/bench.sh puts them beside the peers.
  *
- *     engset-bench --list
+ *     engset-bench --list                                               the names, or with --list-more those on demand
  *     engset-bench [--json] [--cores N] [--quick] [--style direct|react] [NAME...]
  *     engset-bench --only NAME ...                                      that one, in this OS process
  *
@@ -12,23 +12,43 @@
 #include <string.h>
 #include <sys/wait.h>
 
+static const char NS[] = "ns_per_op", BYTES[] = "bytes";
+
 static const struct {
     const char *name;
     int64_t count, quick_count;
     benchmark *direct, *react; /* NULL: there is none */
-    bool is_bytes;
+    const char *unit;
+    bool is_on_demand; /* takes too much to be run with the others */
 } benchmarks[] = {
-    {"pingpong", 2000000, 100000, pingpong, pingpong_react, false},
-    {"ring503", 5000000, 250000, ring, ring_react, false},
-    {"count1", 10000000, 500000, count_one, count_one_react, false},
-    {"spawn_seq", 1000000, 50000, spawn_seq, NULL, false},
-    {"call", 500000, 25000, call, call_react, false},
-    {"memory", 1000000, 50000, memory, memory_react, true},
-    {"memory_hibernated", 1000000, 50000, memory_hibernated, NULL, true},
-    {"parallel", 1000, 200, parallel, NULL, false},
-    {"crash_restart", 200000, 10000, crash_restart, NULL, false},
-    {"fault_restart", 200000, 10000, fault_restart, NULL, false},
-    {"exit_restart", 200000, 10000, exit_restart, NULL, false},
+    {"pingpong", 2000000, 100000, pingpong, pingpong_react, NS, false},
+    {"ring503", 5000000, 250000, ring503, ring503_react, NS, false},
+    {"ring100k", 5000000, 250000, ring100k, ring100k_react, NS, false},
+    {"count1", 10000000, 500000, count1, count1_react, NS, false},
+    {"count8", 10000000, 500000, count8, NULL, NS, false},
+    {"spawn_seq", 1000000, 50000, spawn_seq, NULL, NS, false},
+    {"spawn", 1000000, 50000, spawn, NULL, NS, false},
+    {"skynet", 1000000, 100000, skynet, NULL, NS, false},
+    {"big", 2000000, 100000, big, NULL, NS, false},
+    {"chameneos", 1000000, 50000, chameneos, NULL, NS, false},
+    {"call", 500000, 25000, call, call_react, NS, false},
+    {"selective10k", 20000, 1000, selective10k, NULL, NS, false},
+    {"selective10k_ref", 500000, 25000, selective10k_ref, NULL, NS, false},
+    {"selective0_ref", 500000, 25000, selective0_ref, NULL, NS, false},
+    {"timers", 1000000, 50000, timers, NULL, NS, false},
+    {"memory", 1000000, 50000, memory, memory_react, BYTES, false},
+    {"memory_hibernated", 1000000, 50000, memory_hibernated, NULL, BYTES, false},
+    {"memory10m", 10000000, 500000, NULL, memory10m_react, BYTES, true},
+    {"first_message", 1000000, 50000, first_message, first_message_react, NS, false},
+    {"parallel", 1000, 200, parallel, NULL, NS, false},
+    {"parallel_chatty", 1000000, 50000, parallel_chatty, NULL, NS, false},
+    {"crash_restart", 200000, 10000, crash_restart, NULL, NS, false},
+    {"fault_restart", 200000, 10000, fault_restart, NULL, NS, false},
+    {"exit_restart", 200000, 10000, exit_restart, NULL, NS, false},
+    {"monitor_restart", 200000, 10000, monitor_restart, NULL, NS, false},
+    {"echo", 200000, 10000, echo, NULL, NS, false},
+    {"wakeup_p99", 2000, 500, wakeup_p99, NULL, NS, false},
+    {"idle", 5000, 250, idle, NULL, "cores_used", false},
 };
 enum { BENCHMARK_COUNT = sizeof benchmarks / sizeof benchmarks[0] };
 
@@ -39,35 +59,40 @@ static struct {
     int named;
 } asked = {.which = -1, .cores = 1};
 
-static void list(void)
+static void list(bool is_on_demand)
 {
     for (int i = 0; i < BENCHMARK_COUNT; i++)
-        puts(benchmarks[i].name);
+        if (benchmarks[i].is_on_demand == is_on_demand)
+            puts(benchmarks[i].name);
 }
 
-static void report(int64_t count, double figure)
+static int64_t operations(void)
 {
-    const char *unit = benchmarks[asked.which].is_bytes ? "bytes" : "ns_per_op";
+    return asked.is_quick ? benchmarks[asked.which].quick_count : benchmarks[asked.which].count;
+}
+
+void also(const char *name, const char *unit, double figure)
+{
     const char *style = asked.is_react ? "react" : "direct";
     if (!asked.is_json) {
-        printf("%-18s %-7s %12.2f %s\n", benchmarks[asked.which].name, style, figure, unit);
+        printf("%-18s %-7s %12.*f %s\n", name, style, figure < 1 ? 6 : 2, figure, unit);
         return;
     }
     printf("{\"bench\":\"%s\",\"impl\":\"engset\",\"version\":\"%d.%d.%d\",\"cores\":%d,\"style\":\"%s\","
            "\"ops\":%lld,",
-           benchmarks[asked.which].name, ES_VERSION_MAJOR, ES_VERSION_MINOR, ES_VERSION_PATCH, asked.cores,
-           style, (long long)count);
-    if (parallel_iterations)
-        printf("\"iterations\":%lld,", (long long)parallel_iterations);
-    printf("\"%s\":%.2f}\n", unit, figure);
+           name, ES_VERSION_MAJOR, ES_VERSION_MINOR, ES_VERSION_PATCH, asked.cores, style,
+           (long long)operations());
+    if (work_per_ms)
+        printf("\"iterations\":%lld,", (long long)work_per_ms);
+    printf("\"%s\":%.*f}\n", unit, figure < 1 ? 6 : 2, figure);
 }
 
 static void first(void *unused)
 {
     (void)unused;
     benchmark *run = asked.is_react ? benchmarks[asked.which].react : benchmarks[asked.which].direct;
-    int64_t count = asked.is_quick ? benchmarks[asked.which].quick_count : benchmarks[asked.which].count;
-    report(count, run(count));
+    double figure = run(operations());
+    also(benchmarks[asked.which].name, benchmarks[asked.which].unit, figure);
     fflush(stdout);
     /* A million processes need not be ended one by one. */
     es_halt(0);
@@ -76,7 +101,8 @@ static void first(void *unused)
 static int usage(const char *wrong)
 {
     fprintf(stderr,
-            "engset-bench: %s; known: --list, --json, --cores N, --quick, --style direct|react, --only NAME, "
+            "engset-bench: %s; known: --list, --list-more, --json, --cores N, --quick, --style direct|react, "
+            "--only NAME, "
             "and NAMEs (see --list)\n",
             wrong);
     return 2;
@@ -143,9 +169,9 @@ static int run_named(void)
 {
     int failed = 0;
     for (int i = 0; i < BENCHMARK_COUNT; i++) {
-        if (asked.named && !asked.is_named[i])
+        if (asked.named ? !asked.is_named[i] : benchmarks[i].is_on_demand)
             continue;
-        if (!asked.has_style || !asked.is_react)
+        if (benchmarks[i].direct && (!asked.has_style || !asked.is_react))
             failed |= run_apart(benchmarks[i].name, "direct");
         if (benchmarks[i].react && (!asked.has_style || asked.is_react))
             failed |= run_apart(benchmarks[i].name, "react");
@@ -157,7 +183,11 @@ int main(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--list") == 0) {
-            list();
+            list(false);
+            return 0;
+        }
+        if (strcmp(argv[i], "--list-more") == 0) {
+            list(true);
             return 0;
         }
         if (strcmp(argv[i], "--json") == 0)
@@ -173,7 +203,9 @@ int main(int argc, char **argv)
     }
     if (asked.which < 0)
         return run_named();
-    if (asked.is_react && !benchmarks[asked.which].react)
+    if (!asked.has_style && !benchmarks[asked.which].direct)
+        asked.is_react = true;
+    if (!(asked.is_react ? benchmarks[asked.which].react : benchmarks[asked.which].direct))
         return 0;
     /* The first reports of crashes would be most of what a short run measures. */
     setenv("ES_REPORTS", "0", 0);

@@ -10,6 +10,7 @@
  * --cores 1 measures what one core does alone, --cores 2 what passes between two. Every case prints
  * one line. The exit status is 0 when everything asked for was measured. */
 
+#include "echo_floor.h"
 #include <errno.h>
 #include <linux/futex.h>
 #include <pthread.h>
@@ -532,6 +533,7 @@ static const struct floor_case cases[] = {
     {"pthread_create_join", 1, 20000, thread_create_join, "start a thread and wait for its end"},
     {"futex_wake_nowaiter", 1, 2000000, futex_wake_nowaiter, "FUTEX_WAKE when nobody sleeps"},
     {"futex_rtt_same", 1, 100000, futex_rtt_same, "two threads that sleep by turns, one core"},
+    {"echo", 1, 200000, echo_floor, "64 bytes to a bare epoll server and back, 1,000 connections"},
     {"futex_rtt_cross", 2, 40000, futex_rtt_cross, "two threads that sleep by turns, two cores"},
     {"futex_wake_sleeper", 2, 10000, futex_wake_sleeper, "waking the other core, the waker's share"},
     {"cacheline_roundtrip", 2, 5000000, cacheline_roundtrip, "a cache line there and back"},

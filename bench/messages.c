@@ -5,12 +5,6 @@ ES_ATOMS(ping, pong, stop, done, item, add, ok);
 
 static es_pid starter;
 
-static void expect(bool holds)
-{
-    if (!holds)
-        es_exit(es_am_badarg);
-}
-
 static void wait_until_done(void)
 {
     es_receive
@@ -110,7 +104,7 @@ double pingpong_react(int64_t count)
     return since(start_ns, count);
 }
 
-/* ---------------------------------------------------------------- ring503 */
+/* ------------------------------------------------------- ring503, ring100k */
 
 /* The first member learns of the last by a message: the ring is closed there. */
 static void member(es_term argument)
@@ -133,22 +127,29 @@ static void member(es_term argument)
     }
 }
 
-static double run_ring(int64_t count, void (*one)(es_term))
+static double run_ring(int size, int64_t count, void (*one)(es_term))
 {
     starter = es_self();
-    es_pid first = es_spawn_link(one, ES_TUPLE(starter)), last = first;
-    for (int i = 1; i < RING_SIZE; i++)
-        last = es_spawn_link(one, ES_TUPLE(last));
+    es_pid first = es_spawn(one, ES_TUPLE(starter)), last = first;
+    for (int i = 1; i < size; i++)
+        last = es_spawn(one, ES_TUPLE(last));
     es_send(first, ES_TUPLE(item, last));
+    es_send(first, size); /* the first lap is not counted: some have yet to start */
+    wait_until_done();
     int64_t start_ns = es_now_ns();
     es_send(first, count);
     wait_until_done();
     return since(start_ns, count);
 }
 
-double ring(int64_t count)
+double ring503(int64_t count)
 {
-    return run_ring(count, member);
+    return run_ring(503, count, member);
+}
+
+double ring100k(int64_t count)
+{
+    return run_ring(100000, count, member);
 }
 
 static es_next on_hop(void *state, es_term message)
@@ -171,12 +172,17 @@ static void react_member(es_term argument)
     es_react(on_hop, self);
 }
 
-double ring_react(int64_t count)
+double ring503_react(int64_t count)
 {
-    return run_ring(count, react_member);
+    return run_ring(503, count, react_member);
 }
 
-/* ---------------------------------------------------------------- count1 */
+double ring100k_react(int64_t count)
+{
+    return run_ring(100000, count, react_member);
+}
+
+/* --------------------------------------------------------- count1, count8 */
 
 static void producer(es_term argument)
 {
@@ -198,23 +204,29 @@ static void consumer(es_term argument)
     es_send(starter, ES_TUPLE(done, total));
 }
 
-static double run_count(int64_t count, void (*consume)(es_term))
+static double run_count(int64_t count, int producers, void (*consume)(es_term))
 {
-    int64_t total = 0;
+    int64_t total = 0, each = count / producers;
     starter = es_self();
     es_pid counting = es_spawn_link(consume, es_lend(ES_T(count)));
     int64_t start_ns = es_now_ns();
-    es_spawn_link(producer, ES_TUPLE(counting, count));
+    for (int i = 0; i < producers; i++)
+        es_spawn_link(producer, ES_TUPLE(counting, each));
     es_receive
         es_case(ES_TUPLE(done, &total)) {
         }
-    expect(total == count * (count + 1) / 2);
+    expect(total == producers * (each * (each + 1) / 2));
     return since(start_ns, count);
 }
 
-double count_one(int64_t count)
+double count1(int64_t count)
 {
-    return run_count(count, consumer);
+    return run_count(count, 1, consumer);
+}
+
+double count8(int64_t count)
+{
+    return run_count(count, 8, consumer);
 }
 
 typedef struct {
@@ -241,9 +253,9 @@ static void react_consumer(es_term argument)
     es_react(on_item, self);
 }
 
-double count_one_react(int64_t count)
+double count1_react(int64_t count)
 {
-    return run_count(count, react_consumer);
+    return run_count(count, 1, react_consumer);
 }
 
 /* ---------------------------------------------------------------- call */

@@ -1,15 +1,22 @@
 /* processes.c - what does it cost that a process comes and goes, by itself or by its own fault? */
 #include "bench.h"
 
-ES_ATOMS(here, crash);
+ES_ATOMS(here, crash, stop);
 
 static es_pid starter;
 
-/* ---------------------------------------------------------------- spawn_seq */
+/* -------------------------------------------------------- spawn_seq, spawn */
 
 static void child(void)
 {
     es_send(starter, here);
+}
+
+static void wait_for_child(void)
+{
+    es_receive
+        es_case(here) {
+        }
 }
 
 double spawn_seq(int64_t count)
@@ -18,10 +25,19 @@ double spawn_seq(int64_t count)
     int64_t start_ns = es_now_ns();
     for (int64_t i = 0; i < count; i++) {
         es_spawn(child);
-        es_receive
-            es_case(here) {
-            }
+        wait_for_child();
     }
+    return since(start_ns, count);
+}
+
+double spawn(int64_t count)
+{
+    starter = es_self();
+    int64_t start_ns = es_now_ns();
+    for (int64_t i = 0; i < count; i++)
+        expect(!es_pid_is_none(es_spawn(child)));
+    for (int64_t i = 0; i < count; i++)
+        wait_for_child();
     return since(start_ns, count);
 }
 
@@ -72,4 +88,37 @@ double exit_restart(int64_t count)
 double fault_restart(int64_t count)
 {
     return restart(count, faults);
+}
+
+/* --------------------------------------------------------- monitor_restart */
+
+enum { WATCHED = 100 };
+
+static void stops_when_told(void)
+{
+    int64_t number = 0;
+    es_receive
+        es_case(ES_TUPLE(stop, &number)) {
+        }
+    es_exit(ES_TUPLE(es_am_shutdown, number));
+}
+
+double monitor_restart(int64_t count)
+{
+    es_pid pid[WATCHED];
+    es_ref monitor[WATCHED];
+    int64_t start_ns = es_now_ns();
+    for (int i = 0; i < WATCHED; i++)
+        pid[i] = es_spawn_monitor(&monitor[i], stops_when_told);
+    for (int64_t i = 0; i < count; i++) {
+        int at = (int)(i % WATCHED);
+        es_pid who = ES_NO_PID;
+        es_send(pid[at], ES_TUPLE(stop, i));
+        es_receive
+            es_case(ES_TUPLE(es_am_DOWN, monitor[at], es_am_process, &who, ES_TUPLE(es_am_shutdown, i))) {
+            }
+        expect(es_pid_equal(who, pid[at]));
+        pid[at] = es_spawn_monitor(&monitor[at], stops_when_told);
+    }
+    return since(start_ns, count);
 }

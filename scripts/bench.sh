@@ -4,9 +4,12 @@
 #   scripts/bench.sh [--quick] [--only NAME]...
 #
 #   --quick       a twentieth of the operations: shows that everything works, not how fast it is
-#   --only NAME   this benchmark alone; may be given again (names: bench/README.md)
+#   --only NAME   this benchmark alone; may be given again (names: bench/README.md). Those on demand
+#                 run only when they are named
 #   ES_BENCH_REPEAT=5    repetitions; each one is a new OS process, the table shows the medians
 #   ES_BENCH_TIMEOUT=600 seconds after which a program is ended and counts as failed
+#
+# What is asked of each benchmark stands in bench/goals.tsv; the last column says whether it was reached.
 #
 # The release build goes to build/release, the table also to build/bench.md, everything measured to
 # build/bench.json. Needs a POSIX shell, awk, taskset and timeout. A peer that is not installed and
@@ -76,7 +79,7 @@ build_release() {
     meson configure $release -Dbuildtype=release -Db_ndebug=false
     ninja -C $release build.ninja # an older folder may not know the targets of today
     # Only what is measured: the rest of the project has its own builds.
-    targets=bench/floor
+    targets='bench/floor bench/echo-load'
     if ninja -C $release -t targets all | grep -q '^bench/engset-bench:'; then
         targets="$targets bench/engset-bench"
     fi
@@ -102,7 +105,11 @@ go=$peers/go-peers
 failures=0
 
 ES_BENCH_OUT=$PWD/$peers
-export ES_BENCH_OUT
+ES_BENCH_ECHO_LOAD=$PWD/$release/bench/echo-load
+export ES_BENCH_OUT ES_BENCH_ECHO_LOAD
+# The benchmark `echo` has 1,000 connections; whether the limit may be raised shows in the run.
+# shellcheck disable=SC3045 # dash and bash have it; another shell leaves the limit as it is
+[ "$(ulimit -n)" = unlimited ] || [ "$(ulimit -n)" -ge 4096 ] || ulimit -n 4096 2>/dev/null || :
 step 'building for release' build_release || die 'the release build failed'
 mkdir -p build/bench # the programs by short names
 ln -sf ../release/bench/engset-bench ../release/bench/floor build/bench/
@@ -157,6 +164,15 @@ plan=$(for runner in $runners; do
     *) "$program" --list ;;
     esac 2>>"$log" | sed "s/^/$runner /"
 done)
+# What Engset runs on demand only, if it is named.
+on_demand=$([ -z "$engset" ] || "$engset" --list-more 2>>"$log")
+for bench in $only; do
+    if echo "$on_demand" | grep -qx -- "$bench"; then
+        for runner in $runners; do
+            case $runner in engset:*) plan=$(printf '%s\n%s %s' "$plan" "$runner" "$bench") ;; esac
+        done
+    fi
+done
 
 for runner in $runners; do
     if ! echo "$plan" | grep -q "^$runner "; then
@@ -196,17 +212,23 @@ END
     # shellcheck disable=SC2046 # the style is two words or none
     set -- "$(program_of "$impl")" --json --only "$2" --cores "$n" $quick \
         $([ "$style" = - ] || echo "--style $style")
-    lines=$(timeout -k 5 "$limit_s" taskset -c "$pin" "$@" 2>>"$log") || {
+    # With one core for the server of `echo`, its clients get the other one.
+    away=
+    if [ "$n" = 1 ] && [ "$cores" != "$first_core" ]; then away=ES_BENCH_LOAD_CORE=${cores#*,}; fi
+    # shellcheck disable=SC2086 # one word or none
+    lines=$(env $away timeout -k 5 "$limit_s" taskset -c "$pin" "$@" 2>>"$log") || {
         status=$?
         run_failed "failed with status $status" $status "$@"
         return 0
     }
-    found=$(echo "$lines" | awk -v head="$impl $n $style" '/^\{"bench":/ { print "line", head, $0 }')
+    found=$(echo "$lines" | awk -v head="$impl $n $style $bench" '/^\{"bench":/ { print "line", head, $0 }')
     if [ -n "$found" ]; then
         echo "$found" >>"$raw"
-    elif [ "$style" != react ]; then
+    elif [ "$impl" != engset ]; then
         run_failed 'printed no figure' 0 "$@"
-    fi # else: what has no react style says nothing, and that is no failure
+    elif [ "$style" = direct ] && ! echo "$on_demand" | grep -qx -- "$bench"; then
+        run_failed 'printed no figure' 0 "$@"
+    fi # else: what has no such style says nothing, and that is no failure
 }
 
 load_of() { cut -d' ' -f1 /proc/loadavg; }
@@ -239,7 +261,14 @@ awk -v benches="$(echo "$all" | tr '\n' ' ')" -v repeat="$repeat" -v quick="${qu
     -v date="$date" -v model="${model:-$(uname -m)}" -v core_count="$(nproc --all 2>/dev/null || nproc)" -v used="$cores" \
     -v memory="$memory" -v system_name="${system:-unknown}" -v kernel="$(uname -sr)" -v arch="$(uname -m)" \
     -v compiler="$(${CC:-cc} --version 2>/dev/null | head -n 1)" -v commit="$commit" \
-    -v load="$load_before" -v load_after="$(load_of)" -v json=build/bench.json -v markdown=build/bench.md '
+    -v load="$load_before" -v load_after="$(load_of)" -v json=build/bench.json -v markdown=build/bench.md \
+    -v goal_file=bench/goals.tsv '
+BEGIN {
+    CONVFMT = "%.10g"
+    unit_count = split("ns_per_op bytes cores_used per_second", units, " ")
+    called["bytes"] = ", bytes"; called["cores_used"] = ", of a core"; called["per_second"] = ", a second"
+}
+
 # The value of a field of one flat JSON object; "" if it has none.
 function field(line, name,    at, rest) {
     at = index(line, "\"" name "\":")
@@ -259,8 +288,11 @@ $1 == "line" {
     line = $0
     impl = field(line, "impl"); bench = field(line, "bench")
     n = field(line, "cores"); style = field(line, "style")
-    unit = "ns_per_op"; value = field(line, unit)
-    if (value == "") { unit = "bytes"; value = field(line, unit) }
+    value = ""
+    for (i = 1; i <= unit_count && value == ""; i++) {
+        unit = units[i]
+        value = field(line, unit)
+    }
     if (value == "" || impl != $2 || n != $3) {
         print "bench: not understood: " line > "/dev/stderr"
         bad++
@@ -273,6 +305,8 @@ $1 == "line" {
         keys[++key_count] = key
     run[key, ++runs[key]] = value + 0
     unit_of[bench] = unit
+    if (bench != $5 && !(bench in row_after)) # a run may have a second figure: a row of its own behind the first
+        row_after[bench] = $5
     if (field(line, "version") != "")
         version[impl] = field(line, "version")
 }
@@ -305,8 +339,10 @@ function summarize(key,    n) {
     median[key] = n % 2 ? run[key, (n + 1) / 2] : (run[key, n / 2] + run[key, n / 2 + 1]) / 2
 }
 
-# 1234567 as 1,234,567; below 100 with one digit behind the point.
+# 1234567 as 1,234,567; below 100 with one digit behind the point, below 0.1 with five.
 function pretty(v,    text, out) {
+    if (v > 0 && v < 0.1)
+        return sprintf("%.5f", v)
     if (v < 99.95)
         return sprintf("%.1f", v)
     text = sprintf("%.0f", v)
@@ -327,13 +363,59 @@ function cell(bench, who,    key) {
 function ratio_on(bench, n, peer,    ours, theirs) {
     ours = bench "|engset|" n "|direct"
     theirs = bench "|" peer "|" n "|"
-    if (!(ours in median) || !(theirs in median) || median[theirs] <= 0)
+    if (!(ours in median) || !(theirs in median) || median[ours] <= 0)
         return "-"
-    return sprintf("%.2f", median[ours] / median[theirs])
+    return sprintf("%.2f", median[theirs] / median[ours])
 }
 
 function ratio(bench, peer) {
     return ratio_on(bench, 1, peer) " / " ratio_on(bench, 2, peer)
+}
+
+# What a goal compares with: a peer, ourselves on one core, another benchmark of ours, or a figure. 0: not measured.
+function other_side(bench, style, n, versus,    key) {
+    if (versus + 0 > 0)
+        return versus + 0
+    if (versus == "one_core")
+        key = bench "|engset|1|" style
+    else if (versus == "erlang" || versus == "go")
+        key = bench "|" versus "|" n "|"
+    else
+        key = versus "|engset|" n "|" style
+    return key in median ? median[key] : 0
+}
+
+# Reads the goals: a line each, with tabs, `#` begins a remark. Fills goal_text[bench] and counts.
+function judge(    line, part, key, theirs, reached, verdict, who, before) {
+    while ((getline line < goal_file) > 0) {
+        if (line ~ /^(#|bench\t|$)/)
+            continue
+        split(line, part, "\t")
+        if (!(part[1] in is_row))
+            continue
+        key = part[1] "|engset|" part[3] "|" part[2]
+        theirs = other_side(part[1], part[2], part[3], part[4])
+        who = part[4] + 0 > 0 ? "at most " pretty(part[4]) : part[4] " " part[5]
+        if (part[4] == "one_core")
+            who = "one core " part[5]
+        if (part[2] == "react")
+            who = "react " who
+        if (part[3] != 1)
+            who = part[3] " cores: " who
+        reached = 0
+        if (!(key in median) || theirs == 0 || median[key] <= 0)
+            verdict = "not measured"
+        else {
+            reached = theirs / median[key]
+            verdict = reached >= part[5] ? "met" : "short"
+        }
+        verdicts[verdict]++
+        before = part[1] in goal_text ? goal_text[part[1]] "; " : ""
+        goal_text[part[1]] = before who \
+            (verdict == "not measured" ? ": -" : sprintf(": %.2f %s", reached, verdict))
+        goals[++goal_count] = sprintf("{\"bench\":%s,\"style\":%s,\"cores\":%d,\"versus\":%s,\"at_least\":%s,\"reached\":%.4f,\"verdict\":%s}",
+            quoted(part[1]), quoted(part[2]), part[3], quoted(part[4]), part[5], reached, quoted(verdict))
+    }
 }
 
 function floor_cell(bench) {
@@ -348,7 +430,7 @@ function put(text) {
 function row(r,    c, text) {
     text = "|"
     for (c = 1; c <= columns; c++)
-        text = text sprintf(c == 1 ? " %-" width[c] "s |" : " %" width[c] "s |", table[r, c])
+        text = text sprintf(c == 1 || c == columns ? " %-" width[c] "s |" : " %" width[c] "s |", table[r, c])
     put(text)
 }
 
@@ -356,13 +438,22 @@ END {
     for (k = 1; k <= key_count; k++)
         summarize(keys[k])
 
-    columns = split("benchmark|engset 1|engset 2|react 1|erlang 1|erlang 2|go 1|go 2|engset:erlang 1 / 2|engset:go 1 / 2|floor", heading, "|")
+    columns = split("benchmark|engset 1|engset 2|react 1|erlang 1|erlang 2|go 1|go 2|erlang:engset 1 / 2|go:engset 1 / 2|floor|at least", heading, "|")
     for (c = 1; c <= columns; c++)
         table[0, c] = heading[c]
-    bench_count = split(benches, bench_at, " ")
+    asked_count = split(benches, asked_at, " ")
+    for (r = 1; r <= asked_count; r++) {
+        bench_at[++bench_count] = asked_at[r]
+        for (b in row_after)
+            if (row_after[b] == asked_at[r])
+                bench_at[++bench_count] = b
+    }
+    for (r = 1; r <= bench_count; r++)
+        is_row[bench_at[r]] = 1
+    judge()
     for (r = 1; r <= bench_count; r++) {
         b = bench_at[r]
-        table[r, 1] = b (unit_of[b] == "bytes" ? ", bytes" : "")
+        table[r, 1] = b called[unit_of[b]]
         table[r, 2] = cell(b, "engset|1|direct")
         table[r, 3] = cell(b, "engset|2|direct")
         table[r, 4] = cell(b, "engset|1|react")
@@ -373,6 +464,7 @@ END {
         table[r, 9] = ratio(b, "erlang")
         table[r, 10] = ratio(b, "go")
         table[r, 11] = floor_cell(b)
+        table[r, 12] = b in goal_text ? goal_text[b] : ""
     }
     for (r = 0; r <= bench_count; r++)
         for (c = 1; c <= columns; c++)
@@ -386,27 +478,28 @@ END {
             versions = versions (versions == "" ? "" : "; ") kind[i] ": " version[kind[i]]
 
     print "# Benchmarks\n" > markdown
-    print "- command: `" command "`, " date ", commit " commit > markdown
-    print "- machine: " model ", " arch ", " core_count " cores (used: " used "), " memory ", " system_name ", " kernel \
-        "; load " load " before, " load_after " after" > markdown
-    print "- versions: " versions "; compiler: " compiler > markdown
-    print "" > markdown
-    print ""
+    put("- command: `" command "`, " date ", commit " commit)
+    put("- machine: " model ", " arch ", " core_count " cores (used: " used "), " memory ", " system_name ", " kernel \
+        "; load " load " before, " load_after " after")
+    put("- versions: " versions "; compiler: " compiler)
+    put("")
     row(0)
     rule = "|"
     for (c = 1; c <= columns; c++) {
-        dashes = sprintf("%" (width[c] + (c == 1 ? 2 : 1)) "s", "")
+        dashes = sprintf("%" (width[c] + (c == 1 || c == columns ? 2 : 1)) "s", "")
         gsub(/ /, "-", dashes)
-        rule = rule dashes (c == 1 ? "|" : ":|")
+        rule = rule dashes (c == 1 || c == columns ? "|" : ":|")
     }
     put(rule)
     for (r = 1; r <= bench_count; r++)
         row(r)
     put("")
-    put("Nanoseconds an operation, or bytes a process: the median of " repeat (repeat == 1 ? " run" : " runs") \
+    put("Nanoseconds an operation, or what the name says: the median of " repeat (repeat == 1 ? " run" : " runs") \
         ", each a new OS process. 1 and 2 are cores.")
-    put("~ marks where the slowest run took more than 1.5 times the fastest. A ratio is our figure divided by theirs:")
-    put("below 1.00 Engset is faster or smaller. What each row counts: bench/README.md.")
+    put("~ marks where the slowest run took more than 1.5 times the fastest. A ratio is their figure divided by ours:")
+    put("above 1.00 Engset is faster or smaller. What each row counts: bench/README.md.")
+    put(sprintf("At least: the ratio that bench/goals.tsv asks for, and what was reached: %d met, %d short, %d not measured.",
+        verdicts["met"], verdicts["short"], verdicts["not measured"]))
     if (quick)
         put("QUICK: a twentieth of the operations. These figures show that everything runs, not how fast.")
     if (failed_count + bad)
@@ -424,11 +517,14 @@ END {
     printf "},\n \"failures\":[" > json
     for (i = 1; i <= failed_count; i++)
         printf "%s%s", (i > 1 ? "," : ""), failed[i] > json
+    printf "],\n \"goals\":[" > json
+    for (i = 1; i <= goal_count; i++)
+        printf "%s\n  %s", (i > 1 ? "," : ""), goals[i] > json
     printf "],\n \"results\":[" > json
     for (k = 1; k <= key_count; k++) {
         key = keys[k]
         split(key, part, "|")
-        printf "%s\n  {\"bench\":%s,\"impl\":%s,\"cores\":%d,\"style\":%s,\"unit\":%s,\"median\":%.2f,\"min\":%.2f,\"max\":%.2f,\"runs\":[%s]}",
+        printf "%s\n  {\"bench\":%s,\"impl\":%s,\"cores\":%d,\"style\":%s,\"unit\":%s,\"median\":%s,\"min\":%s,\"max\":%s,\"runs\":[%s]}",
             (k > 1 ? "," : ""), quoted(part[1]), quoted(part[2]), part[3], quoted(part[4]), quoted(unit_of[part[1]]),
             median[key], low[key], high[key], in_order[key] > json
     }

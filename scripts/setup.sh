@@ -23,6 +23,7 @@ test|cmake|cmd cmake|required|a consumer of the installed library is built with 
 test|clang-format|cmd clang-format|optional|checks the form of the code
 test|shellcheck|cmd shellcheck|optional|checks the scripts
 test|spin|cmd spin|optional|checks the models of the lock-free parts
+test|valgrind|cmd valgrind|optional|counts the instructions of the paths that must stay short
 test|libosip2-dev|file /usr/include/osip2/osip.h|optional|parses SIP in the telephone exchange example
 test|sip-tester|cmd sipp|optional|plays the telephones of the exchange example
 demo|libosip2-dev|file /usr/include/osip2/osip.h|required|parses SIP in the telephone exchange example

@@ -7,19 +7,39 @@
 -export([main/0]).
 -export([init/1, handle_call/3, handle_cast/2]).
 
--define(RING_SIZE, 503).
+-define(WATCHED, 100).
+-define(CROWD, 200).
+-define(CREATURES, 100).
+-define(JUNK, 10000).
+-define(PAIRS, 200).
 
 %% Name, operations counted, operations with --quick.
 benchmarks() ->
-    [{"pingpong",      2000000,  100000, fun pingpong/1},
-     {"ring503",       5000000,  250000, fun ring503/1},
-     {"count1",       10000000,  500000, fun count1/1},
-     {"spawn_seq",     1000000,   50000, fun spawn_seq/1},
-     {"call",           500000,   25000, fun call/1},
-     {"memory",        1000000,   50000, fun memory/1},
-     {"parallel",         1000,     200, fun parallel/1},
-     {"crash_restart",  200000,   10000, fun crash_restart/1},
-     {"exit_restart",   200000,   10000, fun exit_restart/1}].
+    [{"pingpong",        2000000,  100000, fun pingpong/1},
+     {"ring503",         5000000,  250000, fun(Count) -> ring(503, Count) end},
+     {"ring100k",        5000000,  250000, fun(Count) -> ring(100000, Count) end},
+     {"count1",         10000000,  500000, fun(Count) -> count(1, Count) end},
+     {"count8",         10000000,  500000, fun(Count) -> count(8, Count) end},
+     {"spawn_seq",       1000000,   50000, fun spawn_seq/1},
+     {"spawn",           1000000,   50000, fun spawn_all/1},
+     {"skynet",          1000000,  100000, fun skynet/1},
+     {"big",             2000000,  100000, fun big/1},
+     {"chameneos",       1000000,   50000, fun chameneos/1},
+     {"call",             500000,   25000, fun call/1},
+     {"selective10k",      20000,    1000, fun selective10k/1},
+     {"selective10k_ref", 500000,   25000, fun(Count) -> selective_ref(?JUNK, Count) end},
+     {"selective0_ref",   500000,   25000, fun(Count) -> selective_ref(0, Count) end},
+     {"timers",          1000000,   50000, fun timers/1},
+     {"memory",          1000000,   50000, fun memory/1},
+     {"first_message",   1000000,   50000, fun first_message/1},
+     {"parallel",           1000,     200, fun parallel/1},
+     {"parallel_chatty", 1000000,   50000, fun parallel_chatty/1},
+     {"crash_restart",    200000,   10000, fun crash_restart/1},
+     {"exit_restart",     200000,   10000, fun exit_restart/1},
+     {"monitor_restart",  200000,   10000, fun monitor_restart/1},
+     {"echo",             200000,   10000, fun echo/1},
+     {"wakeup_p99",         2000,     500, fun wakeup_p99/1},
+     {"idle",               5000,     250, fun idle/1}].
 
 %% Arguments: list, or NAME full|quick. The exit status is 0 when a line was printed.
 main() ->
@@ -44,11 +64,14 @@ run([Name, Size]) ->
         {'DOWN', Monitor, process, _, Reason} -> error(Reason)
     end.
 
+report(Name, Count, Figures) when is_list(Figures) ->
+    [report(More, Count, {Unit, Figure}) || {More, Unit, Figure} <- Figures, More =/= ""],
+    [report(Name, Count, {Unit, Figure}) || {"", Unit, Figure} <- Figures];
 report(Name, Count, {Unit, Figure}) ->
     report(Name, Count, {Unit, Figure, ""});
 report(Name, Count, {Unit, Figure, More}) ->
     io:format("{\"bench\":\"~s\",\"impl\":\"erlang\",\"version\":\"OTP ~s erts ~s ~s\",\"cores\":~b,"
-              "\"ops\":~b,~s\"~s\":~.2f}~n",
+              "\"ops\":~b,~s\"~s\":~.6f}~n",
               [Name, erlang:system_info(otp_release), erlang:system_info(version),
                erlang:system_info(emu_flavor), erlang:system_info(schedulers_online),
                Count, More, Unit, float(Figure)]).
@@ -81,13 +104,16 @@ ponger() ->
         stop -> ok
     end.
 
-%% ring503: 503 processes in a ring pass one integer on. One operation is one hop.
-ring503(Count) ->
+%% ring503, ring100k: processes in a ring pass one integer on. One operation is one hop; the first lap
+%% is not counted.
+ring(Size, Count) ->
     Main = self(),
-    First = spawn_link(fun() -> receive {next, Next} -> ring_member(Next, Main) end end),
-    Last = lists:foldl(fun(_, Next) -> spawn_link(fun() -> ring_member(Next, Main) end) end,
-                       First, lists:seq(2, ?RING_SIZE)),
+    First = spawn(fun() -> receive {next, Next} -> ring_member(Next, Main) end end),
+    Last = lists:foldl(fun(_, Next) -> spawn(fun() -> ring_member(Next, Main) end) end,
+                       First, lists:seq(2, Size)),
     First ! {next, Last},
+    First ! Size,
+    receive done -> ok end,
     Start = now_ns(),
     First ! Count,
     receive done -> since(Start, Count) end.
@@ -98,13 +124,14 @@ ring_member(Next, Main) ->
         Left -> Next ! Left - 1, ring_member(Next, Main)
     end.
 
-%% count1: one producer sends {item, I}, one consumer adds them up. One operation is one message.
-count1(Count) ->
+%% count1, count8: producers send {item, I}, one consumer adds them up. One operation is one message.
+count(Producers, Count) ->
     Main = self(),
-    Consumer = spawn_link(fun() -> Main ! {total, consume(Count, 0)} end),
+    Each = Count div Producers,
+    Consumer = spawn_link(fun() -> Main ! {total, consume(Producers * Each, 0)} end),
     Start = now_ns(),
-    spawn_link(fun() -> produce(Consumer, Count) end),
-    Expected = Count * (Count + 1) div 2,
+    [spawn_link(fun() -> produce(Consumer, Each) end) || _ <- lists:seq(1, Producers)],
+    Expected = Producers * (Each * (Each + 1) div 2),
     receive {total, Expected} -> since(Start, Count) end.
 
 produce(_, 0) -> ok;
@@ -126,6 +153,172 @@ spawn_next(_, 0) -> ok;
 spawn_next(Self, Left) ->
     spawn(fun() -> Self ! here end),
     receive here -> spawn_next(Self, Left - 1) end.
+
+%% spawn: all at once; each sends one message to the parent and exits. The parent's messages are kept off
+%% its heap: otherwise each garbage collection walks all of them, and the benchmark measures that.
+spawn_all(Count) ->
+    process_flag(message_queue_data, off_heap),
+    Start = now_ns(),
+    spawn_more(self(), Count),
+    receive_here(Count),
+    since(Start, Count).
+
+spawn_more(_, 0) -> ok;
+spawn_more(Self, Left) ->
+    spawn(fun() -> Self ! here end),
+    spawn_more(Self, Left - 1).
+
+receive_here(0) -> ok;
+receive_here(Left) -> receive here -> receive_here(Left - 1) end.
+
+%% skynet: a tree, each node starts ten; the leaves send their numbers up. One operation is one leaf.
+skynet(Leaves) ->
+    Self = self(),
+    Start = now_ns(),
+    spawn(fun() -> skynet_node(Self, 0, Leaves) end),
+    Total = Leaves * (Leaves - 1) div 2,
+    receive {sum, Total} -> since(Start, Leaves) end.
+
+skynet_node(Parent, First, 1) -> Parent ! {sum, First};
+skynet_node(Parent, First, Size) ->
+    Self = self(),
+    Part = Size div 10,
+    [spawn(fun() -> skynet_node(Self, First + I * Part, Part) end) || I <- lists:seq(0, 9)],
+    Parent ! {sum, lists:sum([receive {sum, Sum} -> Sum end || _ <- lists:seq(0, 9)])}.
+
+%% big: 200 processes; each pings others by turns of chance and serves until its pong comes. One
+%% operation is one message.
+big(Count) ->
+    Pings = Count div 2 div ?CROWD,
+    Main = self(),
+    Crowd = list_to_tuple([spawn(fun() -> big_member(Main, Number, Pings) end)
+                           || Number <- lists:seq(0, ?CROWD - 1)]),
+    Start = now_ns(),
+    [Pid ! {start, Crowd} || Pid <- tuple_to_list(Crowd)],
+    [receive ready -> ok end || _ <- lists:seq(1, ?CROWD)],
+    Result = since(Start, 2 * ?CROWD * Pings),
+    [Pid ! stop || Pid <- tuple_to_list(Crowd)],
+    Total = ?CROWD * Pings,
+    Total = lists:sum([receive {done, Served} -> Served end || _ <- lists:seq(1, ?CROWD)]),
+    Result.
+
+big_member(Main, Number, Pings) ->
+    receive {start, Crowd} -> big_ping(Main, Crowd, Number, Pings, Number, 0) end.
+
+big_ping(Main, _, _, 0, _, Served) ->
+    Main ! ready,
+    big_serve(Main, Served);
+big_ping(Main, Crowd, Number, Left, Chance, Served) ->
+    Next = (Chance * 69069 + 1) band 16#ffffffff,
+    Other = (Next bsr 16) rem (?CROWD - 1),
+    To = if Other < Number -> Other; true -> Other + 1 end,
+    element(To + 1, Crowd) ! {ping, self()},
+    big_ping(Main, Crowd, Number, Left - 1, Next, big_await(Served)).
+
+big_await(Served) ->
+    receive
+        {ping, From} -> From ! pong, big_await(Served + 1);
+        pong -> Served
+    end.
+
+big_serve(Main, Served) ->
+    receive
+        {ping, From} -> From ! pong, big_serve(Main, Served + 1);
+        stop -> Main ! {done, Served}
+    end.
+
+%% chameneos: 100 creatures meet in pairs at one mall. One operation is one meeting: four messages.
+chameneos(Count) ->
+    Main = self(),
+    Start = now_ns(),
+    Mall = spawn_link(fun() -> mall(Count) end),
+    [spawn_link(fun() -> creature(Main, Mall, I rem 3, 0) end) || I <- lists:seq(0, ?CREATURES - 1)],
+    Total = 2 * Count,
+    Total = lists:sum([receive {done, Meetings} -> Meetings end || _ <- lists:seq(1, ?CREATURES)]),
+    since(Start, Count).
+
+mall(0) ->
+    [receive {meet, Who, _} -> Who ! stop end || _ <- lists:seq(1, ?CREATURES)];
+mall(Left) ->
+    receive {meet, First, FirstColour} ->
+        receive {meet, Second, SecondColour} ->
+            First ! {met, Second, SecondColour},
+            Second ! {met, First, FirstColour}
+        end
+    end,
+    mall(Left - 1).
+
+creature(Main, Mall, Colour, Meetings) ->
+    Mall ! {meet, self(), Colour},
+    receive
+        {met, Who, Other} when Who =/= self() ->
+            creature(Main, Mall, complement(Colour, Other), Meetings + 1);
+        stop ->
+            Main ! {done, Meetings}
+    end.
+
+complement(Colour, Colour) -> Colour;
+complement(Colour, Other) -> 3 - Colour - Other.
+
+%% selective10k: a question and its answer while 10,000 other messages lie in the mailbox.
+selective10k(Count) ->
+    Other = spawn_link(fun answers/0),
+    [self() ! {junk, I} || I <- lists:seq(1, ?JUNK)],
+    Start = now_ns(),
+    ask(Other, Count),
+    Result = since(Start, Count),
+    expect_junk(?JUNK),
+    Result.
+
+ask(_, 0) -> ok;
+ask(Other, I) ->
+    Other ! {ask, self(), I},
+    receive {answer, I} -> ask(Other, I - 1) end.
+
+%% selective10k_ref, selective0_ref: the same by a fresh reference, as gen_server:call does it.
+selective_ref(Junk, Count) ->
+    Other = spawn_link(fun answers/0),
+    [self() ! {junk, I} || I <- lists:seq(1, Junk)],
+    Start = now_ns(),
+    ask_by_reference(Other, Count),
+    Result = since(Start, Count),
+    expect_junk(Junk),
+    Result.
+
+ask_by_reference(_, 0) -> ok;
+ask_by_reference(Other, I) ->
+    Reference = make_ref(),
+    Other ! {ask, self(), Reference, I},
+    receive {Reference, I} -> ask_by_reference(Other, I - 1) end.
+
+answers() ->
+    receive
+        {ask, From, I} -> From ! {answer, I}, answers();
+        {ask, From, Reference, I} -> From ! {Reference, I}, answers()
+    end.
+
+expect_junk(Count) ->
+    [receive {junk, N} -> N = I end || I <- lists:seq(1, Count)].
+
+%% timers: start all of them, ten minutes and more away, then cancel all. One operation is one start and
+%% one cancel.
+timers(Count) ->
+    Start = now_ns(),
+    Timers = start_timers(Count, []),
+    cancel_timers(Timers),
+    Result = since(Start, Count),
+    false = erlang:cancel_timer(hd(Timers)),
+    Result.
+
+start_timers(0, Timers) -> Timers;
+start_timers(Left, Timers) ->
+    Timer = erlang:send_after(600000 + Left rem 600000, self(), late),
+    start_timers(Left - 1, [Timer | Timers]).
+
+cancel_timers([]) -> ok;
+cancel_timers([Timer | Timers]) ->
+    true = erlang:cancel_timer(Timer) > 0,
+    cancel_timers(Timers).
 
 %% call: gen_server:call with the usual time-out of five seconds.
 call(Count) ->
@@ -172,6 +365,21 @@ kilobytes(Status, Field) ->
     {match, [Digits]} = re:run(Status, [Field, ":\\s+(\\d+) kB"], [{capture, [1], list}]),
     list_to_integer(Digits).
 
+%% first_message: a million processes wait; each gets its first message and answers, one after the other.
+first_message(Count) ->
+    Waiting = counters:new(1, [atomics]),
+    Pids = [spawn(fun() -> counters:add(Waiting, 1, 1), answers() end) || _ <- lists:seq(1, Count)],
+    wait_until(Waiting, Count),
+    [erlang:yield() || _ <- lists:seq(1, 1000)],
+    Start = now_ns(),
+    ask_each(Pids, 1),
+    since(Start, Count).
+
+ask_each([], _) -> ok;
+ask_each([Pid | Pids], I) ->
+    Pid ! {ask, self(), I},
+    receive {answer, I} -> ask_each(Pids, I + 1) end.
+
 %% parallel: Count processes compute for 1 ms each and report. The figure is the wall time of all
 %% divided by Count: 1,000,000 on one core, half of that on two when both are used.
 parallel(Count) ->
@@ -203,6 +411,32 @@ timed_work(N) ->
     true = Result >= 0,
     max(Time, 1).
 
+%% parallel_chatty: 200 pairs play ping-pong, and each message costs its receiver 1 us of work. One
+%% operation is one message.
+parallel_chatty(Count) ->
+    Rounds = Count div 2 div ?PAIRS,
+    Iterations = calibrate(),
+    Work = Iterations div 1000,
+    Self = self(),
+    Start = now_ns(),
+    [spawn_link(fun() -> chatty_pinger(Self, Work, Rounds) end) || _ <- lists:seq(1, ?PAIRS)],
+    Total = ?PAIRS * Rounds,
+    Total = lists:sum([receive {done, Made} -> Made end || _ <- lists:seq(1, ?PAIRS)]),
+    {Unit, Figure} = since(Start, 2 * ?PAIRS * Rounds),
+    {Unit, Figure, io_lib:format("\"iterations\":~b,", [Iterations])}.
+
+chatty_pinger(Main, Work, Rounds) ->
+    Other = spawn_link(fun() -> chatty_ponger(Work) end),
+    Main ! {done, chatty_ping(Other, Work, Rounds, 0)}.
+
+chatty_ping(_, _, Rounds, Rounds) -> Rounds;
+chatty_ping(Other, Work, Rounds, I) ->
+    Other ! {ping, self(), I},
+    receive {pong, Next} -> work(Work, I), chatty_ping(Other, Work, Rounds, Next) end.
+
+chatty_ponger(Work) ->
+    receive {ping, From, I} -> work(Work, I), From ! {pong, I + 1}, chatty_ponger(Work) end.
+
 work(0, X) -> X;
 work(N, X) -> work(N - 1, (X * 69069 + 1) band 16#ffffffff).
 
@@ -229,3 +463,96 @@ restart_next(Child, Left) ->
         {'DOWN', Monitor, process, _, {crash, [_ | _]}} -> restart_next(Child, Left - 1);
         {'DOWN', Monitor, process, _, crash} -> restart_next(Child, Left - 1)
     end.
+
+%% monitor_restart: 100 processes are watched; one after the other is told to stop, ends with a reason of
+%% its own, and is replaced.
+monitor_restart(Count) ->
+    Start = now_ns(),
+    Watched = queue:from_list([spawn_monitor(fun stops_when_told/0) || _ <- lists:seq(1, ?WATCHED)]),
+    monitor_next(Watched, Count),
+    since(Start, Count).
+
+monitor_next(_, 0) -> ok;
+monitor_next(Watched, Left) ->
+    {{value, {Pid, Monitor}}, Others} = queue:out(Watched),
+    Pid ! {stop, Left},
+    receive
+        {'DOWN', Monitor, process, Pid, {shutdown, Left}} ->
+            monitor_next(queue:in(spawn_monitor(fun stops_when_told/0), Others), Left - 1)
+    end.
+
+stops_when_told() ->
+    receive {stop, Number} -> exit({shutdown, Number}) end.
+
+%% echo: one process a connection sends back what it reads; echo-load plays the clients and measures.
+echo(Count) ->
+    {ok, Listener} = gen_tcp:listen(0, [binary, {ip, {127, 0, 0, 1}}, {backlog, 1024}, {active, false},
+                                        {nodelay, true}]),
+    {ok, Port} = inet:port(Listener),
+    spawn_link(fun() -> accepts(Listener) end),
+    Clients = open_port({spawn_executable, os:getenv("ES_BENCH_ECHO_LOAD")},
+                        [{args, [integer_to_list(Port), integer_to_list(Count)]}, exit_status]),
+    {"ns_per_op", list_to_float(string:trim(output_of(Clients, "")))}.
+
+output_of(Port, Output) ->
+    receive
+        {Port, {data, More}} -> output_of(Port, Output ++ More);
+        {Port, {exit_status, 0}} -> Output
+    end.
+
+accepts(Listener) ->
+    {ok, Socket} = gen_tcp:accept(Listener),
+    Pid = spawn(fun() -> receive yours -> connection(Socket) end end),
+    ok = gen_tcp:controlling_process(Socket, Pid),
+    Pid ! yours,
+    accepts(Listener).
+
+connection(Socket) ->
+    case gen_tcp:recv(Socket, 0) of
+        {ok, Bytes} -> ok = gen_tcp:send(Socket, Bytes), connection(Socket);
+        {error, closed} -> ok
+    end.
+
+%% wakeup_p99: how late are sleeps of 1 ms while each scheduler has four processes that compute? The figure
+%% is the 99th percentile of the lateness.
+wakeup_p99(Count) ->
+    Self = self(),
+    [spawn(fun computes/0) || _ <- lists:seq(1, 4 * erlang:system_info(schedulers_online))],
+    receive after 100 -> ok end,
+    [spawn(fun() -> Self ! {late, sleeps(Count div 10, [])} end) || _ <- lists:seq(1, 10)],
+    Late = lists:sort(lists:append([receive {late, L} -> L end || _ <- lists:seq(1, 10)])),
+    true = hd(Late) >= 0,
+    {"ns_per_op", lists:nth(Count * 99 div 100 + 1, Late)}.
+
+computes() -> work(1000, 1), computes().
+
+sleeps(0, Late) -> Late;
+sleeps(Left, Late) ->
+    Start = now_ns(),
+    receive after 1 -> ok end,
+    sleeps(Left - 1, [now_ns() - Start - 1000000 | Late]).
+
+%% idle: what a node with 1,000 waiting processes uses of a core, and how often its threads wake up.
+idle(Time) ->
+    [spawn(fun() -> receive stop -> ok end end) || _ <- lists:seq(1, 1000)],
+    receive after 500 -> ok end,
+    Start = now_ns(),
+    {Cpu0, Wakeups0} = usage(),
+    receive after Time -> ok end,
+    {Cpu1, Wakeups1} = usage(),
+    Took = now_ns() - Start,
+    [{"idle_wakeups", "per_second", (Wakeups1 - Wakeups0) * 1.0e9 / Took},
+     {"", "cores_used", (Cpu1 - Cpu0) / Took}].
+
+%% CPU time and voluntary context switches of all threads of this OS process.
+usage() ->
+    {ok, Threads} = file:list_dir("/proc/self/task"),
+    lists:foldl(fun(Thread, {Cpu, Wakeups}) ->
+                    Folder = "/proc/self/task/" ++ Thread,
+                    {ok, Times} = file:read_file(Folder ++ "/schedstat"),
+                    {ok, Status} = file:read_file(Folder ++ "/status"),
+                    [Used | _] = binary:split(Times, <<" ">>),
+                    {match, [Count]} = re:run(Status, "\nvoluntary_ctxt_switches:\\s+(\\d+)",
+                                              [{capture, [1], list}]),
+                    {Cpu + binary_to_integer(Used), Wakeups + list_to_integer(Count)}
+                end, {0, 0}, Threads).

@@ -38,6 +38,7 @@ fi
 
 # +P: room for a million processes.
 export ERL_CRASH_DUMP_SECONDS=0
+export ES_BENCH_ECHO_LOAD="${ES_BENCH_ECHO_LOAD:-$here/../../../build/release/bench/echo-load}"
 # shellcheck disable=SC2086 # $size is one word or none
 exec erl +S "$cores:$cores" +P 2000000 -noshell -noinput -boot start_clean -pa "$out" \
     -s peers main -extra "$what" $size
