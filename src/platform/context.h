@@ -7,6 +7,8 @@
 #ifndef PLATFORM_CONTEXT_H
 #define PLATFORM_CONTEXT_H
 
+#include <stdbool.h>
+
 /* Saves the caller on its stack, puts the stack pointer that finds it again into `*from`, and goes on where
  * `to` was saved or made. Comes back when somebody switches to `*from`, maybe in another thread. `*from` is
  * written before the stack is left, but only who is switched to may know that it is left. */
@@ -17,5 +19,9 @@ void esi_context_switch(void **from, void *to);
  * argument of a switch would be; this stack is left for good then. It starts with the floating-point control that this caller has
  * now. A backtrace ends at the entry. */
 void *esi_context_make(void *low, void *high, void **(*entry)(void *argument), void *argument);
+
+/* From somewhere on the stack that ends at `high`: forgets all frames on it and calls `entry(argument)` at its top, as a new stack would.
+ * Comes back, with false, only where there is no assembly. */
+bool esi_context_again(void *high, void **(*entry)(void *argument), void *argument);
 
 #endif

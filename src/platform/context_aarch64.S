@@ -120,6 +120,7 @@ esi_context_switch:
 esi_context_entry:
         ldp     x9, x0, [sp, #64]
         add     sp, sp, #176
+.Lcall_entry:
         mov     x29, #0
         mov     x30, #0
         blr     x9
@@ -129,6 +130,22 @@ esi_context_entry:
         b       .Lgo_on
         .cfi_endproc
         .size   esi_context_entry, .-esi_context_entry
+
+/* bool esi_context_again(void *high in x0, entry in x1, argument in x2): never comes back */
+        .globl  esi_context_again
+        .hidden esi_context_again
+        .type   esi_context_again, %function
+        .p2align 4
+        .cfi_startproc
+        .cfi_undefined x30
+esi_context_again:
+        hint    #34                     /* bti c */
+        sub     sp, x0, #16
+        mov     x0, x2
+        mov     x9, x1
+        b       .Lcall_entry
+        .cfi_endproc
+        .size   esi_context_again, .-esi_context_again
 
         .section .note.GNU-stack, "", %progbits
 

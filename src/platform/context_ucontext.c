@@ -43,3 +43,10 @@ void *esi_context_make(void *low, void *high, void **(*entry)(void *argument), v
                 (unsigned)(argument_word >> 32), (unsigned)argument_word);
     return made;
 }
+
+/* The picture of a new stack would lie where the caller stands. */
+bool esi_context_again(void *high, void **(*entry)(void *argument), void *argument)
+{
+    (void)high, (void)entry, (void)argument;
+    return false;
+}

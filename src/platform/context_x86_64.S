@@ -112,6 +112,7 @@ esi_context_entry:
         movq    32(%rsp), %rdi
         movq    40(%rsp), %rax
         addq    $64, %rsp
+.Lcall_entry:
         xorl    %ebp, %ebp
         call    *%rax
         movq    (%rax), %rsi
@@ -123,5 +124,21 @@ esi_context_entry:
         jmp     .Lgo_on
         .cfi_endproc
         .size   esi_context_entry, .-esi_context_entry
+
+/* bool esi_context_again(void *high in rdi, entry in rsi, argument in rdx): never comes back */
+        .globl  esi_context_again
+        .hidden esi_context_again
+        .type   esi_context_again, @function
+        .p2align 4
+        .cfi_startproc
+        .cfi_undefined rip
+esi_context_again:
+        _CET_ENDBR
+        leaq    -16(%rdi), %rsp
+        movq    %rdx, %rdi
+        movq    %rsi, %rax
+        jmp     .Lcall_entry
+        .cfi_endproc
+        .size   esi_context_again, .-esi_context_again
 
         .section .note.GNU-stack, "", @progbits

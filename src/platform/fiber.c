@@ -118,3 +118,12 @@ void esi_fiber_after_longjmp(struct esi_fiber *thread)
     __sanitizer_finish_switch_fiber(thread->asan_fake_stack, NULL, NULL);
 #endif
 }
+
+void esi_fiber_again(struct esi_fiber *fiber, esi_fiber_entry *entry, void *argument)
+{
+#if !ESI_ASAN && !ESI_TSAN /* their notes of the frames would stay */
+    esi_context_again(fiber->stack->high, entry, argument);
+#else
+    (void)fiber, (void)entry, (void)argument;
+#endif
+}

@@ -120,4 +120,8 @@ ES_NORETURN void esi_fiber_finish(struct esi_fiber *from, struct esi_fiber *to);
  * those of the next stack will return to; each that does not costs 6 ns on the way. */
 void **esi_fiber_end(struct esi_fiber *from, struct esi_fiber *to);
 
+/* `fiber` is what runs now: forgets all frames on its stack and runs `entry(argument)` from its top. Comes back where that cannot be done;
+ * then leave the fiber and have somebody else restart it. */
+void esi_fiber_again(struct esi_fiber *fiber, esi_fiber_entry *entry, void *argument);
+
 #endif

@@ -44,6 +44,7 @@ ES_NORETURN void esi_end_now(struct esi_process *self)
         end(self);
         esi_leave_for_good(self, ESI_REQUEST_ENDED);
     }
+    esi_fiber_again(&self->fiber, esi_end_main, self);
     for (;;) /* the worker starts the end on the stack's top instead of coming back here */
         esi_switch_out(self, ESI_REQUEST_YIELD);
 }
