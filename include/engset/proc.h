@@ -143,12 +143,11 @@ ES_API es_err es_last_error(void);
 #define ESI_SPAWN_PICK(a, b, c, ...) c
 #define ESI_SPAWN1(options, f) \
     esi_spawn((options), ((void)sizeof((f)(), 0), (void (*)(void))(f)), (esi_argument){0, 0})
-#define ESI_SPAWN2(options, f, x)                                                                  \
-    esi_spawn((options),                                                                           \
-              ((void)sizeof((f)(ESI_IF_VALUE((x), ((es_term){0}), (x))), 0), (void (*)(void))(f)), \
-              ESI_IF_VALUE((x), esi_argument_literal(ES_T(ESI_IF_VALUE((x), (x), 0))),             \
-                           esi_argument_pointer(ESI_IF_VALUE((x), (const void *)0, (x)))))
-/* What ES_T() takes, but for pointers: they are passed as they are. */
+#define ESI_SPAWN2(options, f, x)                                                                        \
+    esi_spawn((options), ((void)sizeof((f)(ESI_IF_VALUE((x), es_none(), (x))), 0), (void (*)(void))(f)), \
+              ESI_ARGUMENT(x))
+/* What ES_T() takes, but for pointers: they are passed as they are. `x` stands in each of these only once more than in what it is for: gcc
+ * gives every literal that is written a place in the frame, also those of the branches that are not taken. */
 #define ESI_IF_VALUE(x, yes, no)       \
     _Generic((x), _Bool                \
              : yes, char               \
@@ -174,12 +173,51 @@ ES_API es_err es_last_error(void);
              : yes, es_shared_bin      \
              : yes, default            \
              : no)
-static inline esi_argument esi_argument_literal(es_literal x)
+#define ESI_ARGUMENT(x)                           \
+    _Generic((x), _Bool                           \
+             : esi_argument_b, char               \
+             : esi_argument_i, signed char        \
+             : esi_argument_i, short              \
+             : esi_argument_i, int                \
+             : esi_argument_i, long               \
+             : esi_argument_i, long long          \
+             : esi_argument_i, unsigned char      \
+             : esi_argument_u, unsigned short     \
+             : esi_argument_u, unsigned           \
+             : esi_argument_u, unsigned long      \
+             : esi_argument_u, unsigned long long \
+             : esi_argument_u, float              \
+             : esi_argument_d, double             \
+             : esi_argument_d, es_literal         \
+             : esi_argument_l, es_term            \
+             : esi_argument_t, es_atom            \
+             : esi_argument_a, es_pid             \
+             : esi_argument_p, es_ref             \
+             : esi_argument_r, es_port            \
+             : esi_argument_o, es_bin             \
+             : esi_argument_y, es_shared_bin      \
+             : esi_argument_z, default            \
+             : esi_argument_pointer)(&(esi_cell){{0}}, (x))
+#define ESI_ARGUMENT_OF(letter, type)                                        \
+    static inline esi_argument esi_argument_##letter(esi_cell *cell, type x) \
+    {                                                                        \
+        return (esi_argument){2, esi_t##letter(cell, x).w};                  \
+    }
+ESI_ARGUMENT_OF(b, bool)
+ESI_ARGUMENT_OF(i, int64_t)
+ESI_ARGUMENT_OF(u, uint64_t)
+ESI_ARGUMENT_OF(d, double)
+ESI_ARGUMENT_OF(l, es_literal)
+ESI_ARGUMENT_OF(t, es_term)
+ESI_ARGUMENT_OF(a, es_atom)
+ESI_ARGUMENT_OF(p, es_pid)
+ESI_ARGUMENT_OF(r, es_ref)
+ESI_ARGUMENT_OF(o, es_port)
+ESI_ARGUMENT_OF(y, es_bin)
+ESI_ARGUMENT_OF(z, es_shared_bin)
+static inline esi_argument esi_argument_pointer(esi_cell *cell, const void *x)
 {
-    return (esi_argument){2, x.w};
-}
-static inline esi_argument esi_argument_pointer(const void *x)
-{
+    (void)cell;
     return (esi_argument){1, (uint64_t)(uintptr_t)x};
 }
 #endif
