@@ -12,4 +12,5 @@
 #include <engset/receive.h>
 #include <engset/link.h>
 #include <engset/port.h>
+#include <engset/child.h>
 #endif

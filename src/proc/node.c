@@ -20,6 +20,7 @@
 #include "platform/random.h"
 #include "proc/end.h"
 #include "proc/contain/fault.h"
+#include "proc/fork.h"
 #include "proc/scheduler.h"
 
 struct esi_node esi_node = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -163,6 +164,7 @@ static es_err spawn_first(void)
 static es_err start(const es_options *options, uint64_t seed)
 {
     esi_platform_start();
+    esi_fork_start();
     const char *why;
     if (esi_platform_check(&why) != ES_OK) {
         fprintf(stderr, "engset: %s\n", why);
@@ -291,7 +293,8 @@ static void stop(void)
     esi_node.scheduler_count = 0; /* who asks for figures between two nodes finds none */
     esi_stack_pool_trim();
     esi_pool_fini(&esi_node.pool);
-    atomic_store_explicit(&esi_node.state, ESI_NODE_DOWN, memory_order_seq_cst);
+    if (esi_plug.after_threads && !esi_node.is_sim)
+        esi_plug.after_threads();
 }
 
 /* ---------------------------------------------------------------- the whole life */
@@ -303,9 +306,13 @@ static int run_node(void (*first)(void *), void *argument, const es_options *opt
     sem_init(&run.ended, 0, 0);
     atomic_store_explicit(&run.first_is_gone, false, memory_order_relaxed);
     esi_node.exit_status = 0;
+    if (esi_plug.before_threads && !esi_node.is_sim)
+        esi_plug.before_threads();
     es_err error = start(options, seed);
     if (error != ES_OK) {
         fprintf(stderr, "engset: the node cannot start: %s\n", es_strerror(error));
+        if (esi_plug.after_threads && !esi_node.is_sim)
+            esi_plug.after_threads();
         atomic_store_explicit(&esi_node.state, ESI_NODE_DOWN, memory_order_seq_cst);
         return MISUSED;
     }
@@ -323,7 +330,9 @@ static int run_node(void (*first)(void *), void *argument, const es_options *opt
             sem_wait(&run.ended);
     }
     stop();
-    return esi_node.exit_status;
+    int status = esi_node.exit_status;
+    atomic_store_explicit(&esi_node.state, ESI_NODE_DOWN, memory_order_seq_cst);
+    return status;
 }
 
 static bool claim(void)

@@ -298,6 +298,10 @@ struct esi_plug {
     es_err (*send_exit)(es_pid to, es_term reason);
     /* `self` ends and has ESI_FLAG_KNOWN; its inbox is closed, its bonds are not told yet. */
     void (*ending)(struct esi_process *self);
+    /* A node that is not simulated starts; it has no threads yet, and no memory to speak of. May fail. */
+    void (*before_threads)(void);
+    /* That node has ended; it has no threads any more. */
+    void (*after_threads)(void);
     /* The node goes down: no process exists any more, the schedulers' wheels still stand. What is left in tables goes. */
     void (*node_down)(void);
 };
