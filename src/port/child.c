@@ -198,6 +198,17 @@ static es_err not_found(struct esi_process *self, const char *program, es_err er
     return error;
 }
 
+/* It took the request and did not answer. The child is not started a second time: it may have run for a moment. */
+static es_err server_lost(struct esi_process *self, const char *path)
+{
+    esi_fail(self, ES_EOS,
+             "child_start: %.100s: the server of children was killed just now, or has no descriptors left; "
+             "try again",
+             path);
+    *es_errno() = EAGAIN;
+    return ES_EOS;
+}
+
 static es_err start_failed(struct esi_process *self, const es_child_options *options, const char *path,
                            const struct esi_child_answer *answer)
 {
@@ -454,7 +465,7 @@ static es_err start(struct esi_process *self, struct child *c, const es_child_op
         return error;
     error = hear(self, c->line, ES_INFINITY, &answer);
     if (error == ES_ECLOSED)
-        return refused(self, "the server of children died, or has no descriptors left", EMFILE);
+        return server_lost(self, path);
     if (error != ES_OK)
         return esi_fail(self, error, "child_start: %.150s: %s", path, es_strerror(error));
     if (answer.kind != ESI_CHILD_STARTED)

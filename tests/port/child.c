@@ -467,10 +467,11 @@ REAL_STORY(when_the_server_dies_its_children_do_and_the_next_one_has_another, 1,
     EXPECT(es_child_start(OPTIONS("sleep", .arguments = ARGUMENTS("1000"), .exit_message = true), &other) ==
            ES_OK);
     pid_t server = parent_of(child.os_pid);
-    int pidfd = pidfd_of(child.os_pid);
+    int pidfd = pidfd_of(child.os_pid), server_pidfd = pidfd_of(server);
     EXPECT(server != getpid() && parent_of(server) == getpid());
     kill(server, SIGKILL);
     EXPECT(is_gone(pidfd));
+    EXPECT(is_gone(server_pidfd));
     EXPECT(es_child_wait(child, ES_INFINITY, &status) == ES_OK && status == ES_CHILD_SIGNALED(SIGKILL));
     EXPECT(got(ES_TUPLE(es_am_child_exit, other.ref, ES_CHILD_SIGNALED(SIGKILL))));
     EXPECT(says(SHELL("echo again"), "again\n", 0));
