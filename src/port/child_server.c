@@ -196,6 +196,14 @@ static BARE void give_up(enum esi_child_step step)
     SYS(exit_group, 127);
 }
 
+static BARE void close_from(unsigned first)
+{
+    if (SYS(close_range, first, ~0u, 0) == 0)
+        return;
+    for (unsigned fd = first; fd < 65536; fd++) /* a kernel before 5.9 */
+        SYS(close, fd);
+}
+
 /* The child, until it is its program. */
 static BARE void become(const struct esi_child_request *request, char **arguments, const int *fds,
                         int32_t parent)
@@ -211,6 +219,8 @@ static BARE void become(const struct esi_child_request *request, char **argument
             give_up(ESI_CHILD_STEP_SETUP);
     if (SYS(fchdir, fds[ESI_CHILD_FD_DIRECTORY]) != 0)
         give_up(ESI_CHILD_STEP_DIRECTORY);
+    /* They close on exec, but the server goes on a little before that: its socket must not outlive it. */
+    close_from(3);
     SYS(prlimit64, 0, RLIMIT_NOFILE, &server.descriptors, NULL);
     SYS(rt_sigprocmask, SIG_SETMASK, &none, NULL, SIGNAL_SET_BYTES);
     SYS(execve, (const char *)(request + 1), arguments, arguments + request->argument_count + 1);
@@ -416,7 +426,7 @@ static BARE bool keep_only(int socket)
             SYS(dup3, null, i, 0);
     SYS(dup3, socket, 3, O_CLOEXEC);
     server.socket = 3;
-    SYS(close_range, 4, ~0u, 0);
+    close_from(4);
     return true;
 }
 
