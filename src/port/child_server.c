@@ -159,9 +159,6 @@ static BARE struct child *child_of(int32_t pid)
 
 static BARE void child_ended(struct child *c, const siginfo_t *info)
 {
-    /* Not reaped yet: nobody else can have the number. What it left behind in its group goes when it was to be stopped. */
-    if (c->is_stopping && c->has_own_group)
-        signal_child(c, SIGKILL);
     bool has_exited = info->si_code == CLD_EXITED;
     if (c->line >= 0)
         tell(c->line, (struct esi_child_answer){.kind = ESI_CHILD_ENDED,
@@ -172,7 +169,7 @@ static BARE void child_ended(struct child *c, const siginfo_t *info)
     server.count--;
 }
 
-/* Reaps whoever has ended, grandchildren that lost their parent among them. */
+/* Reaps whoever has ended, then tells the owner. Grandchildren that lost their parent are among them. */
 static BARE void reap(void)
 {
     for (;;) {
@@ -181,9 +178,12 @@ static BARE void reap(void)
         if (SYS(waitid, P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT, NULL) != 0 || !info.si_pid)
             return;
         struct child *c = child_of(info.si_pid);
+        /* Not reaped yet: nobody else can have the number. What it left behind in its group goes when it was to be stopped. */
+        if (c && c->is_stopping && c->has_own_group)
+            signal_child(c, SIGKILL);
+        SYS(wait4, info.si_pid, NULL, 0, NULL);
         if (c)
             child_ended(c, &info);
-        SYS(wait4, info.si_pid, NULL, 0, NULL);
     }
 }
 
