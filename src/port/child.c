@@ -591,8 +591,10 @@ es_err es_child_stop(es_child child)
     return error;
 }
 
+static struct esi_node_hook hook = {before_threads, after_threads, NULL};
+
 __attribute__((constructor(150))) static void plug_in(void)
 {
-    esi_plug.before_threads = before_threads;
-    esi_plug.after_threads = after_threads;
+    hook.next = esi_plug.node_hooks;
+    esi_plug.node_hooks = &hook;
 }

@@ -161,6 +161,20 @@ static es_err spawn_first(void)
     return ES_OK;
 }
 
+static void before_threads(void)
+{
+    for (struct esi_node_hook *hook = esi_plug.node_hooks; hook && !esi_node.is_sim; hook = hook->next)
+        if (hook->before_threads)
+            hook->before_threads();
+}
+
+static void after_threads(void)
+{
+    for (struct esi_node_hook *hook = esi_plug.node_hooks; hook && !esi_node.is_sim; hook = hook->next)
+        if (hook->after_threads)
+            hook->after_threads();
+}
+
 static es_err start(const es_options *options, uint64_t seed)
 {
     esi_platform_start();
@@ -293,8 +307,7 @@ static void stop(void)
     esi_node.scheduler_count = 0; /* who asks for figures between two nodes finds none */
     esi_stack_pool_trim();
     esi_pool_fini(&esi_node.pool);
-    if (esi_plug.after_threads && !esi_node.is_sim)
-        esi_plug.after_threads();
+    after_threads();
 }
 
 /* ---------------------------------------------------------------- the whole life */
@@ -306,13 +319,11 @@ static int run_node(void (*first)(void *), void *argument, const es_options *opt
     sem_init(&run.ended, 0, 0);
     atomic_store_explicit(&run.first_is_gone, false, memory_order_relaxed);
     esi_node.exit_status = 0;
-    if (esi_plug.before_threads && !esi_node.is_sim)
-        esi_plug.before_threads();
+    before_threads();
     es_err error = start(options, seed);
     if (error != ES_OK) {
         fprintf(stderr, "engset: the node cannot start: %s\n", es_strerror(error));
-        if (esi_plug.after_threads && !esi_node.is_sim)
-            esi_plug.after_threads();
+        after_threads();
         atomic_store_explicit(&esi_node.state, ESI_NODE_DOWN, memory_order_seq_cst);
         return MISUSED;
     }
