@@ -153,7 +153,8 @@ REAL_STORY(names_are_looked_up_and_what_is_not_there_is_told, 1, "")
     name[sizeof name - 1] = 0;
     EXPECT(es_resolve(name, NULL, &address, 1, 0) == ES_EINVAL);
     EXPECT(es_resolve("", NULL, &address, 1, 0) == ES_EINVAL);
-    EXPECT(es_resolve("localhost", NULL, &address, 1, 0) == ES_ETIMEOUT);
+    error = es_resolve("localhost", NULL, &address, 1, 0);
+    EXPECT(error == ES_ETIMEOUT || error >= 1); /* it may be that fast */
 }
 
 /* Libraries with state in thread-locals, called by many processes that move between threads. */
