@@ -22,6 +22,7 @@
 #include "proc/contain/fault.h"
 #include "proc/fork.h"
 #include "proc/scheduler.h"
+#include "proc/stop_signal.h"
 
 struct esi_node esi_node = {.lock = PTHREAD_MUTEX_INITIALIZER};
 struct esi_plug esi_plug;
@@ -33,6 +34,7 @@ static struct {
     _Atomic(uint64_t) first; /* pid id of the first process */
     sem_t ended; /* posted when the first process has ended, and at each end while the node stops */
     _Atomic(bool) first_is_gone;
+    _Atomic(bool) is_told_to_stop; /* by a signal */
     void (*function)(void *);
     void *argument;
 } run;
@@ -312,12 +314,20 @@ static void stop(void)
 
 /* ---------------------------------------------------------------- the whole life */
 
+/* In a signal handler: as if the first process had come to its end. */
+static void told_to_stop(void)
+{
+    atomic_store_explicit(&run.is_told_to_stop, true, memory_order_release);
+    sem_post(&run.ended);
+}
+
 static int run_node(void (*first)(void *), void *argument, const es_options *options, uint64_t seed)
 {
     run.function = first;
     run.argument = argument;
     sem_init(&run.ended, 0, 0);
     atomic_store_explicit(&run.first_is_gone, false, memory_order_relaxed);
+    atomic_store_explicit(&run.is_told_to_stop, false, memory_order_relaxed);
     esi_node.exit_status = 0;
     before_threads();
     es_err error = start(options, seed);
@@ -328,6 +338,8 @@ static int run_node(void (*first)(void *), void *argument, const es_options *opt
         return MISUSED;
     }
     atomic_store_explicit(&esi_node.state, ESI_NODE_UP, memory_order_seq_cst);
+    if (!esi_node.is_sim)
+        esi_stop_signal_start(told_to_stop);
     error = spawn_first();
     if (error == ES_OK && !esi_node.is_sim)
         error = esi_watchdog_start();
@@ -337,10 +349,13 @@ static int run_node(void (*first)(void *), void *argument, const es_options *opt
         fprintf(stderr, "engset: the node cannot start: %s\n", es_strerror(error));
         esi_node.exit_status = MISUSED;
     } else {
-        while (!atomic_load_explicit(&run.first_is_gone, memory_order_acquire))
+        while (!atomic_load_explicit(&run.first_is_gone, memory_order_acquire) &&
+               !atomic_load_explicit(&run.is_told_to_stop, memory_order_acquire))
             sem_wait(&run.ended);
     }
     stop();
+    if (!esi_node.is_sim)
+        esi_stop_signal_end();
     int status = esi_node.exit_status;
     atomic_store_explicit(&esi_node.state, ESI_NODE_DOWN, memory_order_seq_cst);
     return status;
