@@ -12,4 +12,8 @@
 #include <engset/receive.h>
 #include <engset/link.h>
 #include <engset/port.h>
+#include <engset/blocking.h>
+#include <engset/child.h>
+#include <engset/file.h>
+#include <engset/resolve.h>
 #endif

@@ -402,6 +402,7 @@ enum {
     ESI_AM_connection_setup_failed,
     ESI_AM_get_status_failed,
     ESI_AM_send_net_tick_failed,
+    ESI_AM_child_exit,
     ESI_AM_COUNT
 };
 
@@ -791,5 +792,6 @@ enum {
 #define es_am_connection_setup_failed       ESI_AM(ESI_AM_connection_setup_failed)
 #define es_am_get_status_failed             ESI_AM(ESI_AM_get_status_failed)
 #define es_am_send_net_tick_failed          ESI_AM(ESI_AM_send_net_tick_failed)
+#define es_am_child_exit                    ESI_AM(ESI_AM_child_exit)
 
 #endif

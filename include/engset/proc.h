@@ -54,7 +54,8 @@ typedef struct es_args {
  * has ended; the others are then ended with the reason `shutdown`. `options` may be NULL.
  * Gives the status for exit(3): 0 when the first process ended `normal` or `shutdown`, 1 when otherwise, or the
  * status of es_halt(). One node at a time in an OS process; when one runs already: a message and 70.
- * With ES_SIM=SEED in the environment the node runs simulated: one thread, order by the seed, virtual clock.
+ * SIGTERM and SIGINT end it in order, with status 0, the second one at once; SIGPIPE, SIGHUP and SIGUSR1 do nothing: each unless the program
+ * has set it otherwise. With ES_SIM=SEED in the environment the node runs simulated: one thread, order by the seed, virtual clock.
  * Any thread that is no process. Source: OTP init, Go's main. */
 ES_API int es_run(void (*first)(void *), void *argument, const es_options *options);
 

@@ -26,10 +26,12 @@ struct descriptor {
 };
 
 struct waiter {
-    struct esi_bond bond; /* its id is the descriptor's number */
+    struct esi_bond bond; /* its id is the descriptor's number; not used by a watch */
     struct esi_list in_waiters;
     struct descriptor *descriptor;
-    struct esi_process *process;
+    struct esi_process *process; /* NULL: a watch */
+    bool (*ready)(void *tag);    /* of a watch, with its tag */
+    void *tag;
     uint32_t wanted;
     bool is_ready; /* an event came: not watched for any more */
     bool is_closed;
@@ -110,8 +112,9 @@ static void mark_ready(struct descriptor *d, uint32_t ready)
     {
         struct waiter *w = ESI_CONTAINER_OF(it, struct waiter, in_waiters);
         if (!w->is_ready && (w->wanted & ready)) {
-            w->is_ready = true;
-            esi_wake(w->process);
+            w->is_ready = w->process ? true : w->ready(w->tag);
+            if (w->process)
+                esi_wake(w->process);
         }
     }
 }
@@ -141,7 +144,8 @@ void esi_fd_closing(int fd)
     {
         struct waiter *w = ESI_CONTAINER_OF(it, struct waiter, in_waiters);
         w->is_closed = true;
-        esi_wake(w->process);
+        if (w->process)
+            esi_wake(w->process);
     }
     pthread_mutex_unlock(&d->lock);
 }
@@ -227,6 +231,38 @@ es_err esi_fd_wait(struct esi_process *self, int fd, uint32_t wanted, int64_t de
     esi_bond_remove(self, &w->bond);
     esi_bond_free(w, sizeof *w);
     return error;
+}
+
+/* ---------------------------------------------------------------- watching without waiting */
+
+struct esi_fd_watch {
+    struct waiter waiter;
+};
+
+es_err esi_fd_watch_begin(int fd, bool (*ready)(void *tag), void *tag, struct esi_fd_watch **out)
+{
+    struct descriptor *d;
+    es_err error = find_or_make(fd, &d);
+    if (error != ES_OK)
+        return error;
+    struct esi_fd_watch *watch = esi_bond_new(sizeof *watch);
+    if (!watch)
+        return ES_ENOMEM;
+    watch->waiter.descriptor = d;
+    watch->waiter.wanted = ESI_POLL_IN;
+    watch->waiter.ready = ready;
+    watch->waiter.tag = tag;
+    *out = watch; /* before it can be ready */
+    error = enter_record(&watch->waiter);
+    if (error != ES_OK)
+        esi_fd_watch_end(watch);
+    return error;
+}
+
+void esi_fd_watch_end(struct esi_fd_watch *watch)
+{
+    leave_record(&watch->waiter);
+    esi_bond_free(watch, sizeof *watch);
 }
 
 /* ---------------------------------------------------------------- what the calls share */

@@ -18,6 +18,15 @@
  *   ES_ENOMEM, ES_EOS */
 ES_CHECKED es_err esi_fd_wait(struct esi_process *self, int fd, uint32_t wanted, int64_t deadline_ns);
 
+/* Has `ready(tag)` called when `fd` may be readable, until it gives true: by any worker, in the runtime, under the descriptor's lock. It must
+ * be short and neither wait nor call anything of this header. Nothing is called when `fd` is closed. Until esi_fd_watch_end() `*out` is the caller's.
+ * Errors as of esi_fd_wait(). In the runtime. */
+struct esi_fd_watch;
+ES_CHECKED es_err esi_fd_watch_begin(int fd, bool (*ready)(void *tag), void *tag, struct esi_fd_watch **out);
+
+/* Ends it; `ready` has come back, or is not called any more. In the runtime. */
+void esi_fd_watch_end(struct esi_fd_watch *watch);
+
 /* `fd` is about to be closed: nobody is watched for it any more, and who waits gets ES_ECLOSED. Any thread. */
 void esi_fd_closing(int fd);
 

@@ -1,6 +1,7 @@
 /* enter.c - which worker a thread is, and the way into the runtime and out of it. */
 #include <errno.h>
 #include "proc/enter.h"
+#include "proc/fork.h"
 #include "proc/node.h"
 
 #undef errno /* the real one: these functions never keep its address over a switch */
@@ -35,6 +36,7 @@ __attribute__((noinline)) pthread_t es_pthread_self(void)
 
 struct esi_process *esi_enter_lost(struct esi_worker *w, struct esi_process *self)
 {
+    esi_fork_check();
     enum esi_lost lost = esi_lost_settle(w);
     if (lost == ESI_LOST_STRANDED)
         esi_worker_stay_stranded(w);

@@ -20,7 +20,9 @@
 #include "platform/random.h"
 #include "proc/end.h"
 #include "proc/contain/fault.h"
+#include "proc/fork.h"
 #include "proc/scheduler.h"
+#include "proc/stop_signal.h"
 
 struct esi_node esi_node = {.lock = PTHREAD_MUTEX_INITIALIZER};
 struct esi_plug esi_plug;
@@ -32,6 +34,7 @@ static struct {
     _Atomic(uint64_t) first; /* pid id of the first process */
     sem_t ended; /* posted when the first process has ended, and at each end while the node stops */
     _Atomic(bool) first_is_gone;
+    _Atomic(bool) is_told_to_stop; /* by a signal */
     void (*function)(void *);
     void *argument;
 } run;
@@ -160,9 +163,24 @@ static es_err spawn_first(void)
     return ES_OK;
 }
 
+static void before_threads(void)
+{
+    for (struct esi_node_hook *hook = esi_plug.node_hooks; hook && !esi_node.is_sim; hook = hook->next)
+        if (hook->before_threads)
+            hook->before_threads();
+}
+
+static void after_threads(void)
+{
+    for (struct esi_node_hook *hook = esi_plug.node_hooks; hook && !esi_node.is_sim; hook = hook->next)
+        if (hook->after_threads)
+            hook->after_threads();
+}
+
 static es_err start(const es_options *options, uint64_t seed)
 {
     esi_platform_start();
+    esi_fork_start();
     const char *why;
     if (esi_platform_check(&why) != ES_OK) {
         fprintf(stderr, "engset: %s\n", why);
@@ -291,10 +309,17 @@ static void stop(void)
     esi_node.scheduler_count = 0; /* who asks for figures between two nodes finds none */
     esi_stack_pool_trim();
     esi_pool_fini(&esi_node.pool);
-    atomic_store_explicit(&esi_node.state, ESI_NODE_DOWN, memory_order_seq_cst);
+    after_threads();
 }
 
 /* ---------------------------------------------------------------- the whole life */
+
+/* In a signal handler: as if the first process had come to its end. */
+static void told_to_stop(void)
+{
+    atomic_store_explicit(&run.is_told_to_stop, true, memory_order_release);
+    sem_post(&run.ended);
+}
 
 static int run_node(void (*first)(void *), void *argument, const es_options *options, uint64_t seed)
 {
@@ -302,14 +327,19 @@ static int run_node(void (*first)(void *), void *argument, const es_options *opt
     run.argument = argument;
     sem_init(&run.ended, 0, 0);
     atomic_store_explicit(&run.first_is_gone, false, memory_order_relaxed);
+    atomic_store_explicit(&run.is_told_to_stop, false, memory_order_relaxed);
     esi_node.exit_status = 0;
+    before_threads();
     es_err error = start(options, seed);
     if (error != ES_OK) {
         fprintf(stderr, "engset: the node cannot start: %s\n", es_strerror(error));
+        after_threads();
         atomic_store_explicit(&esi_node.state, ESI_NODE_DOWN, memory_order_seq_cst);
         return MISUSED;
     }
     atomic_store_explicit(&esi_node.state, ESI_NODE_UP, memory_order_seq_cst);
+    if (!esi_node.is_sim)
+        esi_stop_signal_start(told_to_stop);
     error = spawn_first();
     if (error == ES_OK && !esi_node.is_sim)
         error = esi_watchdog_start();
@@ -319,11 +349,16 @@ static int run_node(void (*first)(void *), void *argument, const es_options *opt
         fprintf(stderr, "engset: the node cannot start: %s\n", es_strerror(error));
         esi_node.exit_status = MISUSED;
     } else {
-        while (!atomic_load_explicit(&run.first_is_gone, memory_order_acquire))
+        while (!atomic_load_explicit(&run.first_is_gone, memory_order_acquire) &&
+               !atomic_load_explicit(&run.is_told_to_stop, memory_order_acquire))
             sem_wait(&run.ended);
     }
     stop();
-    return esi_node.exit_status;
+    if (!esi_node.is_sim)
+        esi_stop_signal_end();
+    int status = esi_node.exit_status;
+    atomic_store_explicit(&esi_node.state, ESI_NODE_DOWN, memory_order_seq_cst);
+    return status;
 }
 
 static bool claim(void)

@@ -279,6 +279,13 @@ es_ref esi_ref_new(struct esi_process *self);
 
 /* ------------------------------------------------------------ plugs for the rooms above (plug.c) */
 
+/* What goes with a node that is not simulated. Static; put before esi_plug.node_hooks once. Either may be NULL. */
+struct esi_node_hook {
+    void (*before_threads)(void); /* it starts, has no threads yet and no memory to speak of. Cannot fail */
+    void (*after_threads)(void);  /* it has ended, and has no threads any more */
+    struct esi_node_hook *next;
+};
+
 /* What link/ plugs in, so that proc/ can spawn with link and monitor, look names up and send to aliases. All set before the node starts. */
 struct esi_plug {
     uint64_t (*whereis)(es_atom name);                            /* pid id, 0: nobody. Any thread */
@@ -298,6 +305,7 @@ struct esi_plug {
     es_err (*send_exit)(es_pid to, es_term reason);
     /* `self` ends and has ESI_FLAG_KNOWN; its inbox is closed, its bonds are not told yet. */
     void (*ending)(struct esi_process *self);
+    struct esi_node_hook *node_hooks; /* newest first */
     /* The node goes down: no process exists any more, the schedulers' wheels still stand. What is left in tables goes. */
     void (*node_down)(void);
 };

@@ -388,4 +388,5 @@ static const char *const predefined_names[ESI_AM_COUNT] = {
     [ESI_AM_connection_setup_failed] = "connection_setup_failed",
     [ESI_AM_get_status_failed] = "get_status_failed",
     [ESI_AM_send_net_tick_failed] = "send_net_tick_failed",
+    [ESI_AM_child_exit] = "child_exit",
 };

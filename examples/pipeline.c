@@ -1,0 +1,86 @@
+/* pipeline.c - three processes in a row; the one in the middle is another program.
+ *
+ *     words --{line, Text}--> sorter (runs sort(1)) --{line, Text}--> printer
+ *
+ * The program belongs to the process that started it: if that one ends, so does it. */
+#include <engset.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+ES_ATOMS(line, end);
+
+static void words(es_term argument)
+{
+    static const char *const some[] = {"pear", "apple", "quince", "fig", "banana"};
+    es_pid next;
+    if (!es_get_pid(argument, &next))
+        return;
+    for (int i = 0; i < 5; i++)
+        es_send(next, ES_TUPLE(line, some[i]));
+    es_send(next, end);
+}
+
+static void send_lines(es_pid next, char *text)
+{
+    for (char *rest = text, *one; (one = strtok_r(rest, "\n", &rest));)
+        es_send(next, ES_TUPLE(line, one));
+    es_send(next, end);
+}
+
+static void sorter(es_term argument)
+{
+    es_pid next;
+    es_child child;
+    es_bin text;
+    char sorted[256];
+    size_t length = 0;
+    bool more = es_get_pid(argument, &next);
+    if (es_child_start(&(es_child_options){.program = "sort",
+                                           .environment = (const char *const[]){"LC_ALL=C", NULL},
+                                           .input = ES_CHILD_PIPE,
+                                           .output = ES_CHILD_PIPE},
+                       &child) != ES_OK)
+        es_exit(ES_TUPLE(es_am_error, es_last_detail()));
+    while (more) {
+        es_receive {
+            es_case(ES_TUPLE(line, &text))
+                dprintf(child.input, "%.*s\n", (int)text.size, (const char *)text.data);
+            es_case(end)
+                more = false;
+        }
+    }
+    es_close(child.input); /* sort begins when there is no more */
+    while (length < sizeof sorted - 1 && es_wait_fd(child.output, POLLIN, ES_INFINITY) > 0) {
+        ssize_t count = read(child.output, sorted + length, sizeof sorted - 1 - length);
+        if (count <= 0)
+            break;
+        length += (size_t)count;
+    }
+    sorted[length] = 0;
+    send_lines(next, sorted);
+}
+
+ES_MAIN(args)
+{
+    es_bin text;
+    bool more = true;
+    es_pid middle = es_spawn_link(sorter, es_self());
+    es_spawn_link(words, middle);
+    while (more) {
+        es_receive {
+            es_case(ES_TUPLE(line, &text))
+                printf("%.*s\n", (int)text.size, (const char *)text.data);
+            es_case(end)
+                more = false;
+        }
+    }
+}
+
+/* Prints:
+ *   apple
+ *   banana
+ *   fig
+ *   pear
+ *   quince
+ */
