@@ -16,7 +16,7 @@
 ES_ATOMS(tcp, tcp_closed, tcp_error, tcp_passive, econnreset, epipe, etimedout, ehostunreach, enetunreach,
          ebadf, emsgsize, enomem, eio);
 
-enum { READ_AT_ONCE = 16 << 10, MESSAGES_A_VISIT = 16 };
+enum { READ_AT_ONCE = 16 << 10, READS_A_VISIT = 16 };
 
 static es_atom reason_of(int code)
 {
@@ -96,7 +96,8 @@ static bool tell_data(struct esi_descriptor *d, struct esi_stream *s, const char
 
 /* ---------------------------------------------------------------- reading; all under the lock */
 
-enum step { STEP_MORE, STEP_DRY };
+/* LATER: the visit has read its share, and there may be more. What was read already is always told of: for that no event would come. */
+enum step { STEP_MORE, STEP_DRY, STEP_LATER };
 
 /* What a read gave: an end, an error, or nothing. */
 static enum step no_data(struct esi_descriptor *d, struct esi_stream *s, ssize_t count)
@@ -115,7 +116,7 @@ static enum step no_data(struct esi_descriptor *d, struct esi_stream *s, ssize_t
     return STEP_DRY;
 }
 
-static enum step raw_step(struct esi_descriptor *d, struct esi_stream *s)
+static enum step raw_step(struct esi_descriptor *d, struct esi_stream *s, int *reads)
 {
     if (s->end > s->start) {
         size_t rest = s->end - s->start;
@@ -123,6 +124,8 @@ static enum step raw_step(struct esi_descriptor *d, struct esi_stream *s)
         esi_packet_drop(s, rest);
         return told ? STEP_MORE : STEP_DRY;
     }
+    if ((*reads)-- == 0)
+        return STEP_LATER;
     char *buffer = esi_block_alloc(READ_AT_ONCE);
     if (!buffer) {
         give_up(d, s, ENOMEM);
@@ -140,7 +143,7 @@ static enum step raw_step(struct esi_descriptor *d, struct esi_stream *s)
     return step;
 }
 
-static enum step packet_step(struct esi_descriptor *d, struct esi_stream *s)
+static enum step packet_step(struct esi_descriptor *d, struct esi_stream *s, int *reads)
 {
     struct esi_packet packet;
     size_t missing = 0;
@@ -154,6 +157,8 @@ static enum step packet_step(struct esi_descriptor *d, struct esi_stream *s)
         esi_packet_drop(s, packet.whole);
         return told ? STEP_MORE : STEP_DRY;
     }
+    if ((*reads)-- == 0)
+        return STEP_LATER;
     ssize_t count = esi_packet_read(d, s, missing);
     if (count > 0)
         return STEP_MORE;
@@ -168,12 +173,12 @@ static void pump(struct esi_descriptor *d, struct esi_stream *s)
 {
     if (s->holder)
         return;
-    for (int i = 0; i < MESSAGES_A_VISIT; i++)
-        if (!s->credit || s->is_told ||
-            (s->packet == ES_PACKET_RAW ? raw_step(d, s) : packet_step(d, s)) == STEP_DRY)
-            return;
-    /* There may be more. The poller looks anew, and comes again; if it cannot, all is lost but the end. */
-    if (s->credit && esi_poller_modify(esi_node.poller, d->fd, ESI_POLL_EDGE, d) != ES_OK)
+    int reads = READS_A_VISIT;
+    enum step step = STEP_MORE;
+    while (step == STEP_MORE && s->credit && !s->is_told)
+        step = s->packet == ES_PACKET_RAW ? raw_step(d, s, &reads) : packet_step(d, s, &reads);
+    /* The poller looks anew, and comes again if there is something; if it cannot, all is lost but the end. */
+    if (step == STEP_LATER && esi_poller_modify(esi_node.poller, d->fd, ESI_POLL_EDGE, d) != ES_OK)
         give_up(d, s, EIO);
 }
 
