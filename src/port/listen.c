@@ -210,21 +210,23 @@ static int accept_now(int listener, es_address *peer)
     }
 }
 
-/* There are no descriptors. ES_OK: try again. */
-static es_err wait_for_descriptors(struct esi_process *self, int listener, uint64_t seen, uint64_t until)
+/* There are no descriptors. ES_OK: try again. `was_paused`: it was so a whole pause ago as well. */
+static es_err wait_for_descriptors(struct esi_process *self, int listener, uint64_t seen, uint64_t until,
+                                   bool *was_paused)
 {
     esi_pause_log(listener);
+    if (*was_paused)
+        esi_spare_turn_away(listener);
     if (self->is_ending || esi_clock_now_ns() >= until)
         return ES_ETIMEOUT;
-    if (esi_pause(self, seen, until))
-        esi_spare_turn_away(listener);
+    *was_paused = esi_pause(self, seen, until);
     return ES_OK;
 }
 
 static int64_t accept_one(struct esi_process *self, struct esi_descriptor *d, es_address *peer,
                           int64_t deadline_ns)
 {
-    for (;;) {
+    for (bool was_paused = false;;) {
         struct esi_edge edge = esi_edge_look(d, ESI_IN);
         uint64_t seen = esi_pause_look();
         int fd = accept_now(d->fd, peer);
@@ -235,7 +237,7 @@ static int64_t accept_one(struct esi_process *self, struct esi_descriptor *d, es
             return error == ES_OK ? fd : error;
         }
         if (is_lack(-fd))
-            error = wait_for_descriptors(self, d->fd, seen, esi_fd_until(deadline_ns));
+            error = wait_for_descriptors(self, d->fd, seen, esi_fd_until(deadline_ns), &was_paused);
         else if (fd == -EAGAIN || fd == -EWOULDBLOCK)
             error = esi_edge_wait(self, d, ESI_IN, edge, deadline_ns);
         else
