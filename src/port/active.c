@@ -178,7 +178,8 @@ static void pump(struct esi_descriptor *d, struct esi_stream *s)
     while (step == STEP_MORE && s->credit && !s->is_told)
         step = s->packet == ES_PACKET_RAW ? raw_step(d, s, &reads) : packet_step(d, s, &reads);
     /* The poller looks anew, and comes again if there is something; if it cannot, all is lost but the end. */
-    if (step == STEP_LATER && esi_poller_modify(esi_node.poller, d->fd, ESI_POLL_EDGE, d) != ES_OK)
+    if (step == STEP_LATER &&
+        esi_poller_modify(esi_node.poller, d->fd, ESI_POLL_EDGE, esi_descriptor_tag(d)) != ES_OK)
         give_up(d, s, EIO);
 }
 

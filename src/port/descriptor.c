@@ -124,7 +124,9 @@ void esi_fd_closing(int fd)
 /* esi_plug.descriptor_ready. After an error or a hang-up everybody looks. */
 static void descriptor_ready(void *tag, uint32_t ready)
 {
-    struct esi_descriptor *d = tag;
+    struct esi_descriptor *d = esi_descriptor_find((int)(intptr_t)tag);
+    if (!d)
+        return;
     if (ready & (ESI_POLL_ERROR | ESI_POLL_HANGUP))
         ready |= ESI_POLL_IN | ESI_POLL_OUT | ESI_POLL_STAYS;
     /* relaxed: the poller knows it since; an event of what had the number before only makes somebody look. */

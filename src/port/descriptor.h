@@ -46,6 +46,12 @@ struct esi_descriptor {
         stream; /* what few have, NULL: nothing; changed and looked into under the lock */
 };
 
+/* What the poller hands back for `d`: the number, by which the record is found as by anybody else. */
+static inline void *esi_descriptor_tag(const struct esi_descriptor *d)
+{
+    return (void *)(intptr_t)d->fd;
+}
+
 /* The record of `fd`, NULL if it was never made. Any thread. */
 struct esi_descriptor *esi_descriptor_find(int fd);
 

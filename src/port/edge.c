@@ -22,9 +22,9 @@ es_err esi_edge_watch_locked(struct esi_descriptor *d)
         return ES_OK;
     /* Before the poller knows it: its event looks here. */
     atomic_store_explicit(&d->is_watched, true, memory_order_relaxed);
-    es_err error = esi_poller_add(esi_node.poller, d->fd, ESI_POLL_EDGE, d);
+    es_err error = esi_poller_add(esi_node.poller, d->fd, ESI_POLL_EDGE, esi_descriptor_tag(d));
     if (error == ES_EEXIST) /* it is the same file, of which the poller knows another number's past */
-        error = esi_poller_modify(esi_node.poller, d->fd, ESI_POLL_EDGE, d);
+        error = esi_poller_modify(esi_node.poller, d->fd, ESI_POLL_EDGE, esi_descriptor_tag(d));
     if (error != ES_OK) {
         atomic_store_explicit(&d->is_watched, false, memory_order_relaxed);
         return error;

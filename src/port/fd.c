@@ -32,7 +32,7 @@ static es_err watch(struct esi_descriptor *d)
 {
     uint32_t interest = 0;
     if (atomic_load_explicit(&d->is_watched, memory_order_relaxed))
-        return esi_poller_modify(esi_node.poller, d->fd, ESI_POLL_EDGE, d);
+        return esi_poller_modify(esi_node.poller, d->fd, ESI_POLL_EDGE, esi_descriptor_tag(d));
     ESI_LIST_EACH(it, &d->waiters)
     {
         struct waiter *w = ESI_CONTAINER_OF(it, struct waiter, in_waiters);
@@ -41,8 +41,9 @@ static es_err watch(struct esi_descriptor *d)
     }
     if (!interest)
         return ES_OK;
-    es_err error = esi_poller_modify(esi_node.poller, d->fd, interest, d);
-    return error == ES_ENOTFOUND ? esi_poller_add(esi_node.poller, d->fd, interest, d) : error;
+    es_err error = esi_poller_modify(esi_node.poller, d->fd, interest, esi_descriptor_tag(d));
+    return error == ES_ENOTFOUND ? esi_poller_add(esi_node.poller, d->fd, interest, esi_descriptor_tag(d))
+                                 : error;
 }
 
 static void mark_ready(struct esi_descriptor *d, uint32_t ready)

@@ -61,7 +61,7 @@ es_err esi_stream_enter(const char *call, int fd, struct esi_process **out, stru
         return error;
     struct esi_descriptor *d = esi_descriptor_find(fd);
     uint8_t kind = d ? atomic_load_explicit(&d->kind, memory_order_relaxed) : ESI_FD_FOREIGN;
-    if (kind == ESI_FD_FOREIGN || kind == ESI_FD_LISTENER) {
+    if (!d || kind == ESI_FD_FOREIGN || kind == ESI_FD_LISTENER) {
         error = fcntl(fd, F_GETFD) < 0 ? ES_ECLOSED : ES_EINVAL;
         esi_fail(self, error,
                  error == ES_ECLOSED
