@@ -26,21 +26,22 @@ static void closed(void)
     /* seq_cst: before the places; pairs with esi_pause(), which goes to its place and then looks at the count. */
     atomic_fetch_add_explicit(&closed_count, 1, memory_order_seq_cst);
     for (int i = 0; i < PLACES; i++) {
-        struct esi_process *p = atomic_exchange_explicit(&places[i], NULL, memory_order_seq_cst);
-        if (p)
+        struct esi_process *p = atomic_load_explicit(&places[i], memory_order_seq_cst);
+        if (p && (p = atomic_exchange_explicit(&places[i], NULL, memory_order_seq_cst)))
             esi_wake(p);
     }
 }
 
 uint64_t esi_pause_look(void)
 {
-    atomic_store_explicit(&is_anybody_there, 1, memory_order_seq_cst);
     return atomic_load_explicit(&closed_count, memory_order_seq_cst);
 }
 
 bool esi_pause(struct esi_process *self, uint64_t seen, uint64_t until)
 {
     uint64_t over = esi_clock_now_ns() + PAUSE_MS * ESI_NS_PER_MS;
+    /* seq_cst: before the count. What was closed before the first pause of all is not counted; that pause is then a whole one. */
+    atomic_store_explicit(&is_anybody_there, 1, memory_order_seq_cst);
     for (;;) {
         atomic_store_explicit(&places[self->id % PLACES], self, memory_order_seq_cst);
         uint64_t now = esi_clock_now_ns();
