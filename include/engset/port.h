@@ -56,7 +56,7 @@ ES_API int64_t es_listen(const es_address *local, const es_listen_options *optio
  *
  * When the OS process has no descriptors left, the listener pauses for 100 ms, or until one is closed by es_close() or the end of a process,
  * again and again; connections that waited through a whole pause are turned away (accepted and closed). A line a second goes to
- * the log. The calls goes on waiting: this is no error.
+ * the log. The call goes on waiting: this is no error.
  *   ES_ETIMEOUT
  *   ES_ECLOSED  the listener was closed
  *   ES_EINVAL   no listener
@@ -106,6 +106,7 @@ ES_API ES_CHECKED es_err es_peer_address(int fd, es_address *out);
 
 /* Gives `fd`, which the caller owns, to the local process `pid`. In active mode the messages that wait in the caller's mailbox go to it
  * first, in their order. When the new owner has ended meanwhile the descriptor is closed.
+ * The new owner should wait for a message that is sent after this call: what it does before may find that it owns nothing yet.
  *   ES_ENOTFOUND  it is not the caller's: nothing was done
  *   ES_ENOPROC    no such process (any more), or one of another node: `fd` stays the caller's
  *   ES_ENOMEM     the same
@@ -151,6 +152,8 @@ ES_API int64_t es_write_packet(int fd, const void *data, size_t size, int64_t de
  *   {tcp_passive, Fd}        `count` messages have come: until more are asked for nothing is read, and the other side has to wait
  *   {tcp_closed, Fd}         the other side sends no more, or after an error: nothing more comes
  *   {tcp_error, Fd, Reason}  econnreset, etimedout, emsgsize (a packet too long) ...; tcp_closed follows
+ *
+ * These messages count against the owner's message limit; one that drops messages would lose bytes.
  *
  * ES_INFINITY: without an end, as fast as they come: only for a peer who waits for answers. 0: passive at once, without a message.
  * The same words for Unix sockets and pipes. Otherwise than in Erlang the descriptor stays open after tcp_closed, until es_close().
