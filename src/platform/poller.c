@@ -59,6 +59,8 @@ static es_err error_from(int code)
 static es_err control(struct esi_poller *poller, int operation, int fd, uint32_t interest, void *tag)
 {
     struct epoll_event event = {.events = EPOLLONESHOT, .data.ptr = tag};
+    if (interest & ESI_POLL_EDGE)
+        event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET;
     if (interest & ESI_POLL_IN)
         event.events |= EPOLLIN | EPOLLRDHUP;
     if (interest & ESI_POLL_OUT)
@@ -181,6 +183,8 @@ static uint32_t ready_from(uint32_t events)
         ready |= ESI_POLL_ERROR;
     if (events & EPOLLHUP)
         ready |= ESI_POLL_HANGUP;
+    if (events & (EPOLLRDHUP | EPOLLPRI))
+        ready |= ESI_POLL_STAYS;
     return ready;
 }
 

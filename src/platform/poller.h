@@ -1,7 +1,8 @@
 /* platform/poller.h - waiting for many descriptors at once.
  *
- * epoll with one-shot interest: after an event a descriptor is silent until interest is shown again. It knows
- * no processes: a `tag` is handed back as it was given. */
+ * epoll with one-shot interest: after an event a descriptor is silent until interest is shown again; or edge-triggered, where an event
+ * comes whenever something new does, and showing interest again brings one if something is there. It knows no processes: a `tag` is
+ * handed back as it was given. */
 #ifndef PLATFORM_POLLER_H
 #define PLATFORM_POLLER_H
 
@@ -16,6 +17,10 @@ enum {
     ESI_POLL_OUT = 2,    /* can be written */
     ESI_POLL_ERROR = 4,  /* events only: an error waits in the descriptor */
     ESI_POLL_HANGUP = 8, /* events only: the other side is gone */
+    ESI_POLL_STAYS =
+        16, /* events only: the other side stopped sending, or urgent data: something that is told of once */
+    ESI_POLL_EDGE =
+        32, /* interest only, by itself: in all of these, each time that something comes, for ever */
 };
 
 struct esi_poll_event {
@@ -29,8 +34,8 @@ ES_CHECKED es_err esi_poller_open(struct esi_poller **out);
 /* Ends it; nobody waits in it or uses it. Descriptors stay open. NULL is fine. */
 void esi_poller_close(struct esi_poller **poller);
 
-/* Watches `fd` with `interest` (ESI_POLL_IN, ESI_POLL_OUT, both, or 0: silent for now). An event comes at
- * most once. ES_EEXIST  it is watched already ES_EINVAL  not something to wait for (a plain file is always
+/* Watches `fd` with `interest` (ESI_POLL_IN, ESI_POLL_OUT, both, 0: silent for now; or ESI_POLL_EDGE). An event comes at
+ * most once, but for edges. ES_EEXIST  it is watched already ES_EINVAL  not something to wait for (a plain file is always
  * ready), or not a descriptor ES_ELIMIT  too many watches (fs.epoll.max_user_watches);  ES_ENOMEM, ES_EOS Any
  * thread, also while another waits. */
 ES_CHECKED es_err esi_poller_add(struct esi_poller *poller, int fd, uint32_t interest, void *tag);

@@ -1,10 +1,12 @@
-/* address.c - addresses as text: "127.0.0.1:5060", "[::1]:5060", "[fe80::1%2]:5060" (2 is an interface's number). */
-#include <engset/port.h>
+/* address.c - addresses as text: "127.0.0.1:5060", "[::1]:5060", "[fe80::1%2]:5060" (2 is an interface's number), "unix:/run/x",
+ * "unix:@name". */
+#include "port/address.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/un.h>
 
 /* Longer than any address in digits. */
 enum { HOST_MAX = 64 };
@@ -51,8 +53,27 @@ static es_err parse_6(char *host, uint32_t port, es_address *out)
     return ES_OK;
 }
 
+/* A path with its 0, or @ and a name without one, which is then in no directory and goes with its listener. */
+static es_err parse_unix(const char *path, es_address *out)
+{
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    size_t length = strlen(path);
+    bool is_abstract = path[0] == '@';
+    if (length < (is_abstract ? 2 : 1) || length >= sizeof un.sun_path)
+        return ES_EINVAL;
+    memcpy(un.sun_path, path, length);
+    if (is_abstract)
+        un.sun_path[0] = 0;
+    *out =
+        (es_address){.length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length + !is_abstract)};
+    memcpy(&out->storage, &un, sizeof un);
+    return ES_OK;
+}
+
 es_err es_address_parse(const char *text, es_address *out)
 {
+    if (strncmp(text, "unix:", 5) == 0)
+        return parse_unix(text + 5, out);
     char host[HOST_MAX];
     bool is_6 = text[0] == '[';
     const char *start = is_6 ? text + 1 : text;
@@ -88,6 +109,19 @@ static int64_t print_6(const es_address *address, char *buffer, size_t size)
     return snprintf(buffer, size, "[%s]:%u", host, ntohs(in.sin6_port));
 }
 
+/* A socket without a name, as who connects usually has, is "unix:". */
+static int64_t print_unix(const es_address *address, char *buffer, size_t size)
+{
+    struct sockaddr_un un;
+    size_t length = address->length - offsetof(struct sockaddr_un, sun_path);
+    memcpy(&un, &address->storage, sizeof un);
+    if (length > sizeof un.sun_path)
+        length = sizeof un.sun_path;
+    if (length == 0 || un.sun_path[0])
+        return snprintf(buffer, size, "unix:%.*s", (int)strnlen(un.sun_path, length), un.sun_path);
+    return snprintf(buffer, size, "unix:@%.*s", (int)(length - 1), un.sun_path + 1);
+}
+
 int64_t es_address_print(const es_address *address, char *buffer, size_t size)
 {
     sa_family_t family = address->storage.ss_family;
@@ -95,5 +129,13 @@ int64_t es_address_print(const es_address *address, char *buffer, size_t size)
         return print_4(address, buffer, size);
     if (family == AF_INET6 && address->length >= sizeof(struct sockaddr_in6))
         return print_6(address, buffer, size);
+    if (family == AF_UNIX && address->length >= sizeof(sa_family_t))
+        return print_unix(address, buffer, size);
     return ES_EINVAL;
+}
+
+void esi_address_text(const es_address *address, char text[ESI_ADDRESS_TEXT])
+{
+    if (es_address_print(address, text, ESI_ADDRESS_TEXT) < 0)
+        snprintf(text, ESI_ADDRESS_TEXT, "an address that is neither IPv4, IPv6 nor unix");
 }

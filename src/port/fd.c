@@ -1,34 +1,22 @@
 /* fd.c - see fd.h.
  *
- * Each descriptor number has a record that is made when somebody first waits for it and stays for ever, so that an event which
- * the poller is just handing out finds it whatever happened to the descriptor. A waiter is a bond of its process: when the
- * process is ended in its wait, the bond takes the waiter off the record. Only the waiting process, or who ends it, takes it off;
- * events and closing just mark it. So a waiter that is woken and does not run yet still hears that the descriptor was closed.
- *
- * Locks: a record's lock guards its fields and those of its waiters. Under it the poller is told, and processes are woken (which
- * takes a run queue's lock). */
+ * A waiter is a bond of its process: when the process is ended in its wait, the bond takes the waiter off the record. Only the waiting
+ * process, or who ends it, takes it off; events and closing just mark it. So a waiter that is woken and does not run yet still hears
+ * that the descriptor was closed. */
 #include "port/fd.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <string.h>
-#include "base/alloc.h"
 #include "platform/clock.h"
 #include "platform/poller.h"
+#include "port/descriptor.h"
 #include "proc/worker.h"
-
-struct descriptor {
-    pthread_mutex_t lock;
-    struct esi_list waiters; /* struct waiter, in the order of coming */
-    int fd;
-};
 
 struct waiter {
     struct esi_bond bond; /* its id is the descriptor's number; not used by a watch */
     struct esi_list in_waiters;
-    struct descriptor *descriptor;
+    struct esi_descriptor *descriptor;
     struct esi_process *process; /* NULL: a watch */
     bool (*ready)(void *tag);    /* of a watch, with its tag */
     void *tag;
@@ -37,63 +25,15 @@ struct waiter {
     bool is_closed;
 };
 
-/* ---------------------------------------------------------------- the records */
-
-enum { BLOCK_SIZE = 256, BLOCK_COUNT = 4096 };
-
-static struct descriptor *_Atomic blocks[BLOCK_COUNT];
-
-static struct descriptor *make_block(int number)
-{
-    struct descriptor *fresh = esi_alloc_zeroed(BLOCK_SIZE, sizeof *fresh), *there = NULL;
-    if (!fresh)
-        return NULL;
-    for (int i = 0; i < BLOCK_SIZE; i++) {
-        pthread_mutex_init(&fresh[i].lock, NULL);
-        esi_list_init(&fresh[i].waiters);
-        fresh[i].fd = number * BLOCK_SIZE + i;
-    }
-    /* release: the records are made before they are found. acquire: another was faster, and its records are made. */
-    if (atomic_compare_exchange_strong_explicit(&blocks[number], &there, fresh, memory_order_release,
-                                                memory_order_acquire))
-        return fresh;
-    esi_free(fresh);
-    return there;
-}
-
-/* The record of `fd`, NULL if nobody ever waited for it or its neighbours. */
-static struct descriptor *find(int fd)
-{
-    if (fd < 0 || fd >= BLOCK_SIZE * BLOCK_COUNT)
-        return NULL;
-    /* acquire: pairs with the release in make_block(). */
-    struct descriptor *block = atomic_load_explicit(&blocks[fd / BLOCK_SIZE], memory_order_acquire);
-    return block ? &block[fd % BLOCK_SIZE] : NULL;
-}
-
-static es_err find_or_make(int fd, struct descriptor **out)
-{
-    if (fd < 0)
-        return ES_EINVAL;
-    if (fd >= BLOCK_SIZE * BLOCK_COUNT)
-        return ES_ELIMIT;
-    *out = find(fd);
-    if (*out)
-        return ES_OK;
-    struct descriptor *block = make_block(fd / BLOCK_SIZE);
-    if (!block)
-        return ES_ENOMEM;
-    *out = &block[fd % BLOCK_SIZE];
-    return ES_OK;
-}
-
 /* ---------------------------------------------------------------- the poller */
 
 /* Shows interest for those who still wait. The poller forgets a descriptor by itself when it is closed behind our back, and a new node
- * has a new poller: so it is asked, not remembered, whether it knows `d`. Under the lock. */
-static es_err watch(struct descriptor *d)
+ * has a new poller: so it is asked, not remembered, whether it knows `d`. One that is watched for edges is looked at anew. Under the lock. */
+static es_err watch(struct esi_descriptor *d)
 {
     uint32_t interest = 0;
+    if (atomic_load_explicit(&d->is_watched, memory_order_relaxed))
+        return esi_poller_modify(esi_node.poller, d->fd, ESI_POLL_EDGE, esi_descriptor_tag(d));
     ESI_LIST_EACH(it, &d->waiters)
     {
         struct waiter *w = ESI_CONTAINER_OF(it, struct waiter, in_waiters);
@@ -102,11 +42,12 @@ static es_err watch(struct descriptor *d)
     }
     if (!interest)
         return ES_OK;
-    es_err error = esi_poller_modify(esi_node.poller, d->fd, interest, d);
-    return error == ES_ENOTFOUND ? esi_poller_add(esi_node.poller, d->fd, interest, d) : error;
+    es_err error = esi_poller_modify(esi_node.poller, d->fd, interest, esi_descriptor_tag(d));
+    return error == ES_ENOTFOUND ? esi_poller_add(esi_node.poller, d->fd, interest, esi_descriptor_tag(d))
+                                 : error;
 }
 
-static void mark_ready(struct descriptor *d, uint32_t ready)
+static void mark_ready(struct esi_descriptor *d, uint32_t ready)
 {
     ESI_LIST_EACH(it, &d->waiters)
     {
@@ -119,27 +60,18 @@ static void mark_ready(struct descriptor *d, uint32_t ready)
     }
 }
 
-/* esi_plug.descriptor_ready. After an error or a hang-up everybody looks. */
-static void descriptor_ready(void *tag, uint32_t ready)
+void esi_fd_ready(struct esi_descriptor *d, uint32_t ready)
 {
-    struct descriptor *d = tag;
-    if (ready & (ESI_POLL_ERROR | ESI_POLL_HANGUP))
-        ready |= ESI_POLL_IN | ESI_POLL_OUT;
     pthread_mutex_lock(&d->lock);
     mark_ready(d, ready);
     /* If it cannot be watched for the others, they find out by trying. */
-    if (watch(d) != ES_OK)
+    if (!atomic_load_explicit(&d->is_watched, memory_order_relaxed) && watch(d) != ES_OK)
         mark_ready(d, ESI_POLL_IN | ESI_POLL_OUT);
     pthread_mutex_unlock(&d->lock);
 }
 
-void esi_fd_closing(int fd)
+void esi_fd_forget(struct esi_descriptor *d)
 {
-    struct descriptor *d = find(fd);
-    if (!d)
-        return;
-    pthread_mutex_lock(&d->lock);
-    esi_poller_remove(esi_node.poller, fd);
     ESI_LIST_EACH(it, &d->waiters)
     {
         struct waiter *w = ESI_CONTAINER_OF(it, struct waiter, in_waiters);
@@ -147,7 +79,6 @@ void esi_fd_closing(int fd)
         if (w->process)
             esi_wake(w->process);
     }
-    pthread_mutex_unlock(&d->lock);
 }
 
 /* ---------------------------------------------------------------- waiting */
@@ -156,6 +87,7 @@ static void leave_record(struct waiter *w)
 {
     pthread_mutex_lock(&w->descriptor->lock);
     esi_list_remove(&w->in_waiters);
+    atomic_fetch_sub_explicit(&w->descriptor->waiter_count, 1, memory_order_relaxed);
     pthread_mutex_unlock(&w->descriptor->lock);
     /* relaxed: a hint for workers whether looking at the poller is worth while. */
     atomic_fetch_sub_explicit(&esi_node.polled, 1, memory_order_relaxed);
@@ -175,10 +107,12 @@ static const struct esi_bond_kind waiter_kind = {"descriptor", ESI_BOND_DESCRIPT
 
 static es_err enter_record(struct waiter *w)
 {
-    struct descriptor *d = w->descriptor;
+    struct esi_descriptor *d = w->descriptor;
     atomic_fetch_add_explicit(&esi_node.polled, 1, memory_order_relaxed);
     pthread_mutex_lock(&d->lock);
     esi_list_push_back(&d->waiters, &w->in_waiters);
+    /* relaxed: the watch that follows brings an event, if there is one to bring, to who then sees it. */
+    atomic_fetch_add_explicit(&d->waiter_count, 1, memory_order_relaxed);
     es_err error = watch(d);
     pthread_mutex_unlock(&d->lock);
     return error;
@@ -205,15 +139,18 @@ static es_err wait_marked(struct waiter *w, uint64_t deadline_ns)
     }
 }
 
+uint64_t esi_fd_until(int64_t deadline_ns)
+{
+    return deadline_ns == ES_INFINITY ? ESI_NO_DEADLINE : deadline_ns < 0 ? 0 : (uint64_t)deadline_ns;
+}
+
 es_err esi_fd_wait(struct esi_process *self, int fd, uint32_t wanted, int64_t deadline_ns)
 {
-    struct descriptor *d;
-    uint64_t until = deadline_ns == ES_INFINITY ? ESI_NO_DEADLINE
-                     : deadline_ns < 0          ? 0
-                                                : (uint64_t)deadline_ns;
+    struct esi_descriptor *d;
+    uint64_t until = esi_fd_until(deadline_ns);
     if (self->is_ending || until <= esi_clock_now_ns())
         return ES_ETIMEOUT;
-    es_err error = find_or_make(fd, &d);
+    es_err error = esi_descriptor_make(fd, &d);
     if (error != ES_OK)
         return error;
     struct waiter *w = esi_bond_new(sizeof *w);
@@ -241,8 +178,8 @@ struct esi_fd_watch {
 
 es_err esi_fd_watch_begin(int fd, bool (*ready)(void *tag), void *tag, struct esi_fd_watch **out)
 {
-    struct descriptor *d;
-    es_err error = find_or_make(fd, &d);
+    struct esi_descriptor *d;
+    es_err error = esi_descriptor_make(fd, &d);
     if (error != ES_OK)
         return error;
     struct esi_fd_watch *watch = esi_bond_new(sizeof *watch);
@@ -340,10 +277,4 @@ int64_t es_wait_fd(int fd, int events, int64_t deadline_ns)
     int64_t result = wait_for_events(self, fd, events, deadline_ns);
     esi_leave();
     return result;
-}
-
-__attribute__((constructor(150))) static void plug_in(void)
-{
-    esi_plug.descriptor_ready = descriptor_ready;
-    esi_plug.descriptor_closing = esi_fd_closing;
 }

@@ -9,6 +9,8 @@
 #include <engset/port.h>
 #include "proc/process.h"
 
+struct esi_descriptor;
+
 /* Waits until `fd` may be ready for `wanted` (ESI_POLL_IN, ESI_POLL_OUT or both), which a system call then tells. A deadline as in
  * engset/port.h. The process itself, in the runtime; does not return when it is ended meanwhile.
  *   ES_ETIMEOUT  it was not until the deadline; or this process is ending and does not wait any more
@@ -26,6 +28,14 @@ ES_CHECKED es_err esi_fd_watch_begin(int fd, bool (*ready)(void *tag), void *tag
 
 /* Ends it; `ready` has come back, or is not called any more. In the runtime. */
 void esi_fd_watch_end(struct esi_fd_watch *watch);
+/* A deadline of engset/port.h as the clock and the wheel have it. */
+uint64_t esi_fd_until(int64_t deadline_ns);
+
+/* The poller says that `d` is ready (ESI_POLL_*): wakes who waits by esi_fd_wait(). Any worker. */
+void esi_fd_ready(struct esi_descriptor *d, uint32_t ready);
+
+/* `d` is about to be closed: who waits by esi_fd_wait() is told. Under its lock. */
+void esi_fd_forget(struct esi_descriptor *d);
 
 /* `fd` is about to be closed: nobody is watched for it any more, and who waits gets ES_ECLOSED. Any thread. */
 void esi_fd_closing(int fd);

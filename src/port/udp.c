@@ -5,22 +5,14 @@
 #include <string.h>
 #include <unistd.h>
 #include "platform/poller.h"
+#include "port/address.h"
 #include "port/fd.h"
 #include "proc/own.h"
 
-/* Room for an address as text. */
-enum { TEXT_MAX = 80 };
-
-static void print_address(const es_address *address, char text[TEXT_MAX])
-{
-    if (es_address_print(address, text, TEXT_MAX) < 0)
-        strcpy(text, "an address that is neither IPv4 nor IPv6");
-}
-
 static es_err refused_to_open(struct esi_process *self, const es_address *local, int code)
 {
-    char text[TEXT_MAX], why[128];
-    print_address(local, text);
+    char text[ESI_ADDRESS_TEXT], why[128];
+    esi_address_text(local, text);
     esi_fail(self, ES_EOS, "udp_open: %s: %s", text, strerror_r(code, why, sizeof why));
     *es_errno() = code;
     return ES_EOS;
@@ -28,6 +20,8 @@ static es_err refused_to_open(struct esi_process *self, const es_address *local,
 
 static int64_t open_socket(struct esi_process *self, const es_address *local)
 {
+    if (local->storage.ss_family != AF_INET && local->storage.ss_family != AF_INET6)
+        return refused_to_open(self, local, EAFNOSUPPORT);
     int fd = socket(local->storage.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return refused_to_open(self, local, *es_errno());

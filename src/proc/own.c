@@ -106,23 +106,31 @@ es_err es_disown(void *resource)
 /* ---- descriptors ---- */
 
 /* Whoever waits for `fd` is told before its number can mean something else. In the runtime: no kill comes between. */
-static int close_descriptor(int fd)
+int esi_close_fd(int fd)
 {
     if (esi_plug.descriptor_closing)
         esi_plug.descriptor_closing(fd);
-    return close(fd);
+    int result = close(fd);
+    if (esi_plug.descriptor_closed)
+        esi_plug.descriptor_closed();
+    return result;
 }
 
 static void close_owned(void *resource)
 {
     esi_enter();
-    close_descriptor((int)(intptr_t)resource);
+    esi_close_fd((int)(intptr_t)resource);
     esi_leave();
 }
 
 es_err esi_own_fd(struct esi_process *self, int fd)
 {
     return esi_own(self, (void *)(intptr_t)fd, close_owned);
+}
+
+bool esi_disown_fd(struct esi_process *self, int fd)
+{
+    return esi_disown(self, (void *)(intptr_t)fd, close_owned);
 }
 
 es_err es_own_fd(int fd)
@@ -146,9 +154,9 @@ es_err es_close(int fd)
     if (!self)
         return ES_ENOPROC;
     es_err error = ES_OK;
-    if (!esi_disown(self, (void *)(intptr_t)fd, close_owned))
+    if (!esi_disown_fd(self, fd))
         error = esi_fail(self, ES_ENOTFOUND, "close: descriptor %d is not this process's", fd);
-    else if (close_descriptor(fd) != 0)
+    else if (esi_close_fd(fd) != 0)
         error = esi_fail(self, ES_EOS, "close: descriptor %d: %s", fd, strerror(*es_errno()));
     esi_leave();
     return error;

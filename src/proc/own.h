@@ -13,4 +13,10 @@ bool esi_disown(struct esi_process *self, void *resource, void (*destructor)(voi
 /* `fd` is closed when `self` ends, or by es_close(). ES_ENOMEM: not owned. On behalf of `self`. */
 ES_CHECKED es_err esi_own_fd(struct esi_process *self, int fd);
 
+/* ... no more, and it stays open. False: it is not owned by `self`. On behalf of `self`. */
+bool esi_disown_fd(struct esi_process *self, int fd);
+
+/* Closes `fd`, which nobody owns (any more), after telling who waits for it. As close(2). In the runtime. */
+int esi_close_fd(int fd);
+
 #endif

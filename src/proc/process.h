@@ -299,6 +299,8 @@ struct esi_plug {
     void (*descriptor_ready)(void *tag, uint32_t ready);
     /* `fd` is about to be closed: who waits for it is told, and it is not watched any more. In the runtime; any process. */
     void (*descriptor_closing)(int fd);
+    /* A descriptor was closed: there is one more to be had. In the runtime; any process. */
+    void (*descriptor_closed)(void);
     /* Whose monitor a bond of the order MONITORED_BY is; 0: nobody's of this node. On behalf of who has the bond. */
     uint64_t (*watcher)(const struct esi_bond *bond);
     /* esi_send_exit(), for the node's stop. */

@@ -30,6 +30,8 @@ struct table {
     int modules_max, ranges_max;
     struct esi_module *modules;
     struct range *ranges; /* sorted, not overlapping */
+    uintptr_t foreign_low,
+        foreign_high; /* between these lies all FOREIGN and CONTAINED code; equal: there is none */
 };
 
 /* All guarded by the lock but `current`, which handlers read. */
@@ -208,11 +210,24 @@ static struct table *build(void)
     return table;
 }
 
+static void note_foreign(struct table *table)
+{
+    for (int i = 0; i < table->range_count; i++) {
+        const struct range *range = &table->ranges[i];
+        if (range->module->kind != ESI_MODULE_FOREIGN && range->module->kind != ESI_MODULE_CONTAINED)
+            continue;
+        if (table->foreign_low == table->foreign_high)
+            table->foreign_low = range->start;
+        table->foreign_high = range->end;
+    }
+}
+
 static bool publish(void)
 {
     struct table *table = build();
     if (!table)
         return false;
+    note_foreign(table);
     table->older = atomic_load_explicit(&current, memory_order_relaxed); /* only written with the lock held */
     /* release: pairs with the acquire in esi_module_of(): the table's contents are there. */
     atomic_store_explicit(&current, table, memory_order_release);
@@ -398,6 +413,13 @@ const struct esi_module *esi_module_of(uintptr_t address)
             return range->module;
     }
     return NULL;
+}
+
+void esi_modules_foreign(uintptr_t *low, uintptr_t *high)
+{
+    const struct table *table = atomic_load_explicit(&current, memory_order_acquire);
+    *low = table ? table->foreign_low : 0;
+    *high = table ? table->foreign_high : 0;
 }
 
 enum esi_module_kind esi_module_kind_of(uintptr_t address)

@@ -50,6 +50,9 @@ const struct esi_module *esi_module_of(uintptr_t address);
 /* The same as a kind. */
 enum esi_module_kind esi_module_kind_of(uintptr_t address);
 
+/* Between which addresses all code lies that is FOREIGN or CONTAINED, with others' in between; equal: there is none. Any thread. */
+void esi_modules_foreign(uintptr_t *low, uintptr_t *high);
+
 /* May a fault in code of that kind be the process's own? */
 static inline bool esi_module_is_ours(enum esi_module_kind kind)
 {
