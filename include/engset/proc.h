@@ -41,7 +41,9 @@ ES_BEGIN_DECLS
 typedef struct es_options {
     int schedulers;        /* how many run processes at once; 0: one a core, or ES_SCHEDULERS */
     int64_t process_limit; /* how many processes may exist; 0: 16,777,216 or ES_PROCESS_LIMIT */
-    const char *name;      /* of the program, for reports; NULL: the program's own */
+    const char
+        *name;      /* of the program, for reports; NULL: the program's own. Read as long as the node runs */
+    bool is_driven; /* es_start() only: no threads for processes; the program's loop calls es_loop_step() */
 } es_options;
 
 /* The program's command line as ES_MAIN gets it. */
@@ -64,6 +66,46 @@ ES_API int es_run(void (*first)(void *), void *argument, const es_options *optio
  * and seed give the same hash. Any thread that is no process. */
 ES_API int es_run_simulated(uint64_t seed, void (*first)(void *), void *argument, const es_options *options,
                             uint64_t *trace_hash);
+
+/* Starts a node and comes back: its processes run in threads of its own, beside the program's. Any thread may then spawn, send,
+ * es_try_call(), es_wait_process(). ES_SIM is not looked at.
+ *   ES_EEXIST  a node runs already in this OS process, or did when this one was forked (es_last_detail() says which)
+ *   ES_EINVAL  called in a process, or an option that makes no sense
+ *   ES_ENOMEM, ES_ELIMIT, ES_EOS  no memory, threads or descriptors; nothing runs
+ * Any thread that is no process. Source: Erlang's erl_start, embedded; application:start/1. */
+ES_API es_err es_start(const es_options *options);
+
+/* Stops the node that es_start() started: all processes get the exit signal `shutdown`, after `timeout_ms` (ES_INFINITY: never) those who
+ * are left `kill`; then its threads are joined, and calls of other threads that are under way are waited for. It can be started again.
+ *   ES_OK       all ended in time
+ *   ES_ETIMEOUT the node is down, but some had to be killed
+ *   ES_ECLOSED  no node runs, or another thread stops it just now
+ *   ES_EINVAL   called in a process; the node is es_run()'s, which stops it; or another thread drives it (then only that one stops it)
+ * Any thread that is no process. Source: init:stop/0. */
+ES_API ES_CHECKED es_err es_stop(int64_t timeout_ms);
+
+/* For a loop that drives the node (es_options.is_driven): a descriptor that is readable as long as a process can run, a timer is due, or a
+ * descriptor is ready that a process waits for; then call es_loop_step(). Wait for POLLIN only, level-triggered. It is the
+ * node's and is closed by es_stop(). ES_ECLOSED: no node; ES_EINVAL: it has threads of its own. Any thread. */
+ES_API int es_loop_fd(void);
+
+/* Runs processes in the calling thread for about `budget_ns` (0: one turn; ES_INFINITY: until none can run) and gives in how many
+ * nanoseconds it wants to be called again at the latest: 0: at once; ES_INFINITY: when es_loop_fd() is readable. That is readable in
+ * the two other cases too, so a loop may look at it alone. A process that computes or blocks keeps the loop and all
+ * other processes waiting: no thread takes over; after 100 ms there is a report (E0120).
+ * The first thread that calls it drives the node until es_stop(): ES_EINVAL in others, in a process, and without is_driven;
+ * ES_ECLOSED: no node runs; ES_ELIMIT: no memory for a signal stack. */
+ES_API int64_t es_loop_step(int64_t budget_ns);
+
+/* Waits until `pid` has ended and gives why in `*reason` (may be NULL), the caller's until es_drop(); es_print() makes text of it.
+ * `deadline_ns` by es_now_ns(), or ES_INFINITY. In the thread that drives the node, it runs meanwhile.
+ *   ES_ENOPROC   there is none: if there was one, nobody knows any more how it ended
+ *   ES_ETIMEOUT  it has not ended
+ *   ES_ECLOSED   no node, or it went down and the process had not ended
+ *   ES_EINVAL    called in a process, which has es_monitor(); a process of another node
+ *   ES_ENOMEM
+ * A thread that is no process. Source: pthread_join(3), erlang:monitor/2. */
+ES_API ES_CHECKED es_err es_wait_process(es_pid pid, int64_t deadline_ns, es_term *reason);
 
 /* Ends the node: logs are flushed, the OS process exits with exactly `status`. Any thread.
  * Source: erlang:halt/1. */

@@ -1,6 +1,8 @@
 /* exit_signal.c - es_send_exit(), es_trap_exit(), and how an exit reason gets into a mailbox. */
 #include "link/exit_signal.h"
 
+#include "proc/outside.h"
+
 #include "link/reason.h"
 
 enum { SETTLE_AT_ONCE = 256 };
@@ -93,14 +95,25 @@ static es_err send_exit(struct esi_process *self, es_pid to, es_term reason)
     return ES_OK;
 }
 
+static es_err send_exit_from_outside(es_pid to, es_term reason)
+{
+    if (es_pid_is_none(to))
+        return esi_fail(NULL, ES_EINVAL, "send_exit: the pid is none");
+    if (!esi_outside_enter())
+        return esi_fail(NULL, ES_ECLOSED, "send_exit: " ESI_NO_NODE);
+    es_err error = to.node ? ES_OK : send_exit(NULL, to, reason);
+    esi_outside_leave();
+    return error;
+}
+
 es_err esi_send_exit(es_pid to, es_term reason)
 {
     struct esi_process *self = esi_enter();
+    if (!self)
+        return send_exit_from_outside(to, reason);
     es_err error = ES_EINVAL;
     if (!es_pid_is_none(to))
         error = to.node ? ES_OK : send_exit(self, to, reason);
-    if (!self)
-        return error;
     if (error == ES_EINVAL)
         esi_badarg(self, "send_exit");
     if (!to.node && to.id == self->id)

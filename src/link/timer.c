@@ -20,6 +20,7 @@
 #include "link/known.h"
 #include "link/name.h"
 #include "link/timer.h"
+#include "proc/outside.h"
 
 #define NS_PER_MS 1000000
 
@@ -213,11 +214,15 @@ static int64_t cancel(es_ref ref)
 int64_t es_cancel_timer(es_ref timer)
 {
     struct esi_process *self = esi_enter();
+    if (!self && !esi_outside_enter())
+        return ES_ENOTFOUND;
     int64_t left = cancel(timer);
-    if (self) {
-        esi_charge(self, 4);
-        esi_leave();
+    if (!self) {
+        esi_outside_leave();
+        return left;
     }
+    esi_charge(self, 4);
+    esi_leave();
     return left;
 }
 
@@ -258,7 +263,9 @@ int64_t es_read_timer(es_ref timer)
 {
     struct esi_process *self = esi_enter();
     int64_t left = ES_ENOTFOUND;
-    if (!timer.node) {
+    bool is_inside =
+        self || esi_outside_enter(); /* the node's end takes the tables down without their locks */
+    if (is_inside && !timer.node) {
         struct esi_key key = {timer.pid, timer.id};
         struct shard *shard = shard_of(key);
         pthread_mutex_lock(&shard->lock);
@@ -269,6 +276,8 @@ int64_t es_read_timer(es_ref timer)
     }
     if (self)
         esi_leave();
+    else if (is_inside)
+        esi_outside_leave();
     return left;
 }
 

@@ -7,6 +7,9 @@
  *   interrupt (anyone)     yes         yes
  *   wait (one thread)      yes         no
  *
+ * A timerfd stands in for the deadline of a wait that somebody else does, on the epoll descriptor; it is made when it is first needed. It is
+ * edge-triggered too and never read: setting it again begins anew.
+ *
  * I1  From when `interrupted` becomes true until a wait makes it false there is a write that this wait has been given
  *     or will be given. */
 #include "platform/poller.h"
@@ -17,6 +20,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 #include "base/alloc.h"
@@ -29,7 +33,9 @@
 struct esi_poller {
     int epoll_fd;
     int interrupt_fd;
-    bool has_pwait2; /* only the waiter; false once the kernel said no */
+    int alarm_fd;      /* only the waiter; -1: none yet */
+    uint64_t alarm_ns; /* only the waiter: what alarm_fd is set to; 0: it was never set */
+    bool has_pwait2;   /* only the waiter; false once the kernel said no */
     _Atomic bool interrupted;
 };
 
@@ -79,6 +85,7 @@ es_err esi_poller_open(struct esi_poller **out)
     if (!poller)
         return ES_ENOMEM;
     poller->has_pwait2 = true;
+    poller->alarm_fd = -1;
     atomic_init(&poller->interrupted, false);
     poller->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (poller->epoll_fd < 0) {
@@ -112,9 +119,52 @@ void esi_poller_close(struct esi_poller **given)
     *given = NULL;
     if (!poller)
         return;
+    if (poller->alarm_fd >= 0)
+        close(poller->alarm_fd);
     close(poller->interrupt_fd);
     close(poller->epoll_fd);
     esi_free(poller);
+}
+
+/* ---- for a wait that somebody else does ---- */
+
+int esi_poller_descriptor(const struct esi_poller *poller)
+{
+    return poller->epoll_fd;
+}
+
+static es_err open_alarm(struct esi_poller *poller)
+{
+    int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (fd < 0)
+        return error_from(errno);
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.ptr = &poller->alarm_fd};
+    if (epoll_ctl(poller->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
+        es_err error = error_from(errno);
+        close(fd);
+        return error;
+    }
+    poller->alarm_fd = fd;
+    return ES_OK;
+}
+
+es_err esi_poller_set_alarm(struct esi_poller *poller, uint64_t deadline_ns)
+{
+    if (deadline_ns == ESI_NO_DEADLINE ||
+        (poller->alarm_ns <= deadline_ns && poller->alarm_ns > esi_clock_now_ns()))
+        return ES_OK;
+    int before = errno;
+    es_err error = poller->alarm_fd < 0 ? open_alarm(poller) : ES_OK;
+    struct itimerspec at = {.it_value = {.tv_sec = (time_t)(deadline_ns / ESI_NS_PER_S),
+                                         .tv_nsec = (long)(deadline_ns % ESI_NS_PER_S)}};
+    if (deadline_ns == 0)
+        at.it_value.tv_nsec = 1; /* 0 would mean: never */
+    if (error == ES_OK && timerfd_settime(poller->alarm_fd, TFD_TIMER_ABSTIME, &at, NULL) != 0)
+        error = error_from(errno);
+    if (error == ES_OK)
+        poller->alarm_ns = deadline_ns;
+    errno = before;
+    return error;
 }
 
 /* ---- who is watched ---- */
@@ -198,6 +248,8 @@ int esi_poller_wait(struct esi_poller *poller, uint64_t deadline_ns, struct esi_
         esi_assert(errno == EINTR);
     int written = 0;
     for (int i = 0; i < count; i++) {
+        if (raw[i].data.ptr == &poller->alarm_fd)
+            continue; /* who waits looks at the clock anyway */
         if (raw[i].data.ptr != poller) {
             events[written++] = (struct esi_poll_event){raw[i].data.ptr, ready_from(raw[i].events)};
             continue;

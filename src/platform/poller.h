@@ -53,6 +53,13 @@ void esi_poller_remove(struct esi_poller *poller, int fd);
  * at most `max`. In the simulated world it only looks. One thread at a time. */
 int esi_poller_wait(struct esi_poller *poller, uint64_t deadline_ns, struct esi_poll_event *events, int max);
 
+/* A descriptor that poll(2) and its like find readable while esi_poller_wait() would not wait. The poller's own. Any thread. */
+int esi_poller_descriptor(const struct esi_poller *poller);
+
+/* That descriptor becomes readable when the clock is at `deadline_ns` (ESI_NO_DEADLINE: an alarm from before may stay), perhaps a time more
+ * often: an alarm that is due sooner stays as it is. ES_ELIMIT, ES_ENOMEM, ES_EOS: no descriptor for the clock to be had. Who waits. */
+ES_CHECKED es_err esi_poller_set_alarm(struct esi_poller *poller, uint64_t deadline_ns);
+
 /* Makes the wait that runs now, or else the next one, return at once. Many count as one. What the caller
  * wrote before is seen after the wait. Any thread, signal handlers too. */
 void esi_poller_interrupt(struct esi_poller *poller);

@@ -42,6 +42,7 @@ enum {
     ESI_BOND_LINK,         /* the key's id is the other's pid id */
     ESI_BOND_ROOM_WAITER, /* somebody waits for room in this mailbox; the key's id is the question's reference */
     ESI_BOND_ASKS_FOR_ROOM, /* this process waits for room in another's mailbox */
+    ESI_BOND_WAITER,        /* a thread that is no process waits for the end; the key's id is its reference */
 };
 
 /* On behalf of `self`, all of them. insert: false if the key is there. */

@@ -13,7 +13,9 @@
 #include "proc/block.h"
 #include "proc/memory.h"
 #include "proc/node.h"
+#include "proc/outside.h"
 #include "proc/wait.h"
+#include "proc/waiter.h"
 #include "proc/worker.h"
 #include "term/copy.h"
 #include "term/tag.h"
@@ -352,7 +354,6 @@ struct foreign_call {
     int64_t timeout_ms;
     es_err error;
     es_term answer;
-    struct esi_park park;
 };
 
 static void foreign_call_main(void *argument)
@@ -360,25 +361,29 @@ static void foreign_call_main(void *argument)
     struct foreign_call *foreign = argument;
     es_term answer = es_none();
     foreign->error = esi_try_call(foreign->to, foreign->request, foreign->timeout_ms, &answer);
-    foreign->answer = es_none();
     if ((foreign->error == ES_OK || foreign->error == ES_ECLOSED) &&
         esi_keep_outside(answer, &foreign->answer) != ES_OK)
         foreign->error = ES_ENOMEM;
-    esi_park_wake(&foreign->park);
 }
 
+/* Our frame is the process's until it has ended, however that was: the thread waits for nothing else. What the process did not come
+ * to say stays as it is here: the node went down. */
 static es_err try_call_foreign(es_term to, es_term request, int64_t timeout_ms, es_term *out)
 {
-    struct foreign_call foreign = {
-        .to = to, .request = request, .timeout_ms = timeout_ms, .error = ES_ECLOSED};
-    esi_park_init(&foreign.park);
-    es_pid pid =
-        esi_spawn(NULL, (void (*)(void))foreign_call_main, (esi_argument){1, (uint64_t)(uintptr_t)&foreign});
-    if (es_pid_is_none(pid))
-        return es_last_error();
-    esi_park_wait(&foreign.park, ESI_NO_DEADLINE);
+    if (timeout_ms < 0 && timeout_ms != ES_INFINITY)
+        return esi_fail(NULL, ES_EINVAL, "call: the time-out is negative");
+    struct foreign_call foreign = {.to = to,
+                                   .request = request,
+                                   .timeout_ms = timeout_ms,
+                                   .error = ES_ECLOSED,
+                                   .answer = es_from_atom(es_am_noproc)};
+    es_err error = esi_waiter_run((void (*)(void))foreign_call_main, &foreign);
+    if (error != ES_OK)
+        return error;
     if (foreign.error == ES_OK || foreign.error == ES_ECLOSED)
         *out = foreign.answer;
+    else
+        esi_fail(NULL, foreign.error, "call: %s", es_strerror(foreign.error));
     return foreign.error;
 }
 
@@ -425,9 +430,13 @@ static es_err reply(struct esi_process *self, es_term from, es_term term)
 es_err esi_reply_to(es_term from, es_term term)
 {
     struct esi_process *self = esi_enter_here();
+    if (!self && !esi_outside_enter())
+        return esi_fail(NULL, ES_ECLOSED, "reply_to: " ESI_NO_NODE);
     es_err error = reply(self, from, term);
-    if (!self)
+    if (!self) {
+        esi_outside_leave();
         return error;
+    }
     esi_enter_here(); /* es_send() on the way out of the old form left the runtime */
     if (error == ES_EINVAL)
         esi_badarg(self, "reply_to");

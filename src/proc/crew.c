@@ -124,6 +124,17 @@ es_err esi_worker_open(struct esi_scheduler *scheduler, struct esi_worker **out)
     return ES_OK;
 }
 
+es_err esi_worker_open_driven(struct esi_scheduler *scheduler, struct esi_worker **out)
+{
+    struct esi_worker *worker = ready_worker(scheduler);
+    if (!worker)
+        return ES_ELIMIT;
+    atomic_store_explicit(&scheduler->holder, worker, memory_order_release);
+    atomic_fetch_add_explicit(&esi_node.worker_count, 1, memory_order_relaxed);
+    *out = worker;
+    return ES_OK;
+}
+
 /* ---------------------------------------------------------------- spares */
 
 static bool wants_a_scheduler(struct esi_worker *w)

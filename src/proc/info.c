@@ -5,6 +5,7 @@
 #include "platform/clock.h"
 #include "proc/label.h"
 #include "proc/node.h"
+#include "proc/outside.h"
 #include "proc/process.h"
 #include "proc/worker.h"
 
@@ -92,22 +93,33 @@ int64_t es_processes(es_pid *pids, int64_t max)
     return count;
 }
 
+/* What stands in the schedulers. */
+static void read_schedulers(es_node_info *out)
+{
+    out->schedulers = esi_node.scheduler_count;
+    out->processes = esi_table_count();
+    out->process_limit = esi_table_limit();
+    out->spawned = esi_node_spawned();
+}
+
 void es_node_info_get(es_node_info *out)
 {
     /* relaxed, all of them: figures to be shown. */
     *out = (es_node_info){
-        .schedulers = esi_node.scheduler_count,
         .threads = atomic_load_explicit(&esi_node.worker_count, memory_order_relaxed),
         .spare_threads = atomic_load_explicit(&esi_node.spare_count, memory_order_relaxed),
         .stranded = atomic_load_explicit(&esi_node.stranded_count, memory_order_relaxed),
-        .processes = esi_table_count(),
-        .process_limit = esi_table_limit(),
-        .spawned = esi_node_spawned(),
         .crashes = atomic_load_explicit(&esi_node.crashes, memory_order_relaxed),
         .crashes_contained = atomic_load_explicit(&esi_node.contained, memory_order_relaxed),
         .handovers = atomic_load_explicit(&esi_node.handovers, memory_order_relaxed),
         .forced_kills = atomic_load_explicit(&esi_node.forced_kills, memory_order_relaxed),
     };
+    if (esi_worker_here()) {
+        read_schedulers(out);
+    } else if (esi_outside_enter()) {
+        read_schedulers(out);
+        esi_outside_leave();
+    }
 }
 
 void es_label(const char *format, ...)

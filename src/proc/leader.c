@@ -1,4 +1,5 @@
 /* leader.c - the group leader: who stands for the application that a process belongs to. */
+#include "proc/outside.h"
 #include "proc/process.h"
 
 /* words: the leader's id. */
@@ -41,10 +42,14 @@ static es_err set(struct esi_process *self, es_pid pid, es_pid leader)
 es_err es_set_group_leader(es_pid pid, es_pid leader)
 {
     struct esi_process *self = esi_enter();
+    if (!self && !esi_outside_enter())
+        return esi_fail(NULL, ES_ECLOSED, "set_group_leader: " ESI_NO_NODE);
     es_err error = set(self, pid, leader);
-    if (self) {
-        esi_charge(self, 1);
-        esi_leave();
+    if (!self) {
+        esi_outside_leave();
+        return error;
     }
+    esi_charge(self, 1);
+    esi_leave();
     return error;
 }

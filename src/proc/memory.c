@@ -302,6 +302,14 @@ static void drop_outside(struct esi_message *block, struct seen seen, es_term te
     esi_free(block);
 }
 
+void esi_drop_outside(es_term term)
+{
+    if (is_immediate(term))
+        return;
+    struct esi_message *block = esi_message_of((const void *)(uintptr_t)(term.w & ~(uint64_t)7));
+    drop_outside(block, look_at(block), term);
+}
+
 void es_drop(es_term term)
 {
     if (es_is_none(term) || (esi_tag(term.w) != ESI_TAG_BOX && esi_tag(term.w) != ESI_TAG_CONS))

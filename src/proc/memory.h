@@ -19,4 +19,7 @@ void esi_memory_check(struct esi_process *self);
 /* A copy of `term` that belongs to no process, for a thread that is none: until es_drop(). ES_ENOMEM; ES_EINVAL: a pattern. Any thread. */
 ES_CHECKED es_err esi_keep_outside(es_term term, es_term *out);
 
+/* Frees what esi_keep_outside() gave; ES_NONE and immediates: nothing. Any thread, also in the runtime. */
+void esi_drop_outside(es_term term);
+
 #endif

@@ -14,6 +14,7 @@
 #include "platform/clock.h"
 #include "platform/park.h"
 #include "platform/thread.h"
+#include "proc/outside.h"
 #include "proc/own.h"
 #include "proc/process.h"
 
@@ -181,7 +182,10 @@ static es_err unlock_in_thread(es_mutex *mutex)
         unguard(mutex);
         return esi_fail(NULL, ES_EINVAL, "mutex_unlock: this thread does not hold it");
     }
+    bool is_inside = esi_outside_enter(); /* it may wake a process; without a node none waits */
     pass_on(mutex, false);
+    if (is_inside)
+        esi_outside_leave();
     return ES_OK;
 }
 

@@ -1,7 +1,8 @@
-/* node.c - es_run(): a node starts, its first process runs, everybody is ended, the node stops. */
+/* node.c - a node starts, everybody is ended, it stops: es_start() and es_stop(); es_run() is both with a first process between. */
 #include "proc/node.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -21,13 +22,22 @@
 #include "proc/end.h"
 #include "proc/contain/fault.h"
 #include "proc/fork.h"
+#include "proc/loop.h"
+#include "proc/outside.h"
 #include "proc/scheduler.h"
 #include "proc/stop_signal.h"
+#include "proc/waiter.h"
 
 struct esi_node esi_node = {.lock = PTHREAD_MUTEX_INITIALIZER};
 struct esi_plug esi_plug;
 
-enum { STOP_POLITE_MS = 2000, STOP_KILL_MS = 3000, STOP_ALONE_MS = 100, MISUSED = 70 };
+enum {
+    STOP_POLITE_MS = 2000,
+    STOP_KILL_MS = 3000,
+    STOP_ALONE_MS = 100,
+    STOP_MS_MAX = 1000000000,
+    MISUSED = 70
+};
 
 /* What es_run() and the workers tell each other. */
 static struct {
@@ -35,6 +45,7 @@ static struct {
     sem_t ended; /* posted when the first process has ended, and at each end while the node stops */
     _Atomic(bool) first_is_gone;
     _Atomic(bool) is_told_to_stop; /* by a signal */
+    _Atomic(bool) has_first; /* es_run() runs it, and alone stops it */
     void (*function)(void *);
     void *argument;
 } run;
@@ -115,6 +126,8 @@ static int64_t number_from(const char *variable, int64_t otherwise)
 
 static int count_schedulers(const es_options *options)
 {
+    if (esi_node.is_driven)
+        return 1;
     int64_t count = options && options->schedulers ? options->schedulers : number_from("ES_SCHEDULERS", 0);
     if (esi_node.is_sim)
         return 1;
@@ -137,6 +150,8 @@ static es_err make_schedulers(int count, uint64_t seed)
 static es_err start_workers(void)
 {
     es_err error = ES_OK;
+    if (esi_node.is_driven)
+        return esi_loop_open();
     pthread_mutex_lock(&esi_node.lock);
     for (int i = 0; i < esi_node.scheduler_count && error == ES_OK; i++) {
         struct esi_worker *worker;
@@ -182,10 +197,8 @@ static es_err start(const es_options *options, uint64_t seed)
     esi_platform_start();
     esi_fork_start();
     const char *why;
-    if (esi_platform_check(&why) != ES_OK) {
-        fprintf(stderr, "engset: %s\n", why);
-        return ES_EINVAL;
-    }
+    if (esi_platform_check(&why) != ES_OK)
+        return esi_fail(NULL, ES_EINVAL, "%s", why);
     int64_t limit =
         options && options->process_limit ? options->process_limit : number_from("ES_PROCESS_LIMIT", 1 << 24);
     es_err error = esi_table_start(limit);
@@ -231,12 +244,23 @@ static void end_everybody(es_atom reason)
     }
 }
 
+/* The same where this thread drives the node. */
+static bool drive_until_nobody(int64_t time_ms, int64_t stranded)
+{
+    uint64_t until = esi_clock_now_ns() + (uint64_t)time_ms * ESI_NS_PER_MS;
+    while (esi_table_count() > stranded && esi_clock_now_ns() < until)
+        esi_loop_turn(until);
+    return esi_table_count() <= stranded;
+}
+
 /* Waits until the last process is gone, at most `time_ms` by the wall's monotonic clock, also under simulation: nobody moves the virtual
  * one here. Each end posts; one that ended while the node began to stop may have seen no reason to, so that we look again after
  * 50 ms without a post (a fence in every end would cost more). */
 static bool wait_until_nobody(int64_t time_ms)
 {
     int64_t stranded = atomic_load_explicit(&esi_node.stranded_count, memory_order_relaxed);
+    if (esi_node.is_driven)
+        return drive_until_nobody(time_ms, stranded);
     for (int64_t waited_ms = 0; esi_table_count() > stranded && waited_ms < time_ms;) {
         struct timespec until;
         clock_gettime(CLOCK_MONOTONIC, &until);
@@ -268,6 +292,8 @@ static void stop_workers(void)
             esi_thread_join(&worker->thread);
         is_over[i] = true;
     }
+    /* Nobody runs any more; now those who are no workers go, too. */
+    esi_outside_close();
     /* Only now: to the last one may wake any other. */
     for (int i = 0; i < ESI_WORKERS_MAX; i++) {
         if (!is_over[i])
@@ -280,14 +306,15 @@ static void stop_workers(void)
     }
 }
 
-static void stop(void)
+/* True: `shutdown` was enough. The state is STOPPING. */
+static bool stop(int64_t polite_ms)
 {
-    atomic_store_explicit(&esi_node.state, ESI_NODE_STOPPING, memory_order_seq_cst);
     esi_asymmetric_heavy(); /* who is spawned just now is in the table for us, or is refused: spawn.c, is_too_late() */
     end_everybody(es_am_shutdown);
     /* This room alone, as its tests link it, sends no exit signals: nobody ends who does not end by himself. */
     bool is_alone = !esi_plug.send_exit;
-    if (!wait_until_nobody(is_alone ? STOP_ALONE_MS : STOP_POLITE_MS)) {
+    bool was_enough = wait_until_nobody(is_alone ? STOP_ALONE_MS : polite_ms);
+    if (!was_enough) {
         atomic_fetch_add_explicit(&esi_node.forced_stops, 1, memory_order_relaxed); /* a figure to be shown */
         end_everybody(es_am_kill);
         if (!wait_until_nobody(is_alone ? STOP_ALONE_MS : STOP_KILL_MS))
@@ -295,7 +322,9 @@ static void stop(void)
                     (long long)esi_table_count());
     }
     esi_watchdog_stop();
+    esi_loop_close();
     stop_workers();
+    esi_waiters_node_down();
     if (esi_plug.node_down)
         esi_plug.node_down();
     esi_fault_stop();
@@ -310,6 +339,43 @@ static void stop(void)
     esi_stack_pool_trim();
     esi_pool_fini(&esi_node.pool);
     after_threads();
+    esi_node.is_driven = false;
+    return was_enough;
+}
+
+/* ---------------------------------------------------------------- one at a time, and not across a fork */
+
+/* The child has the memory of a node and none of its threads. Where there is no node it may have one of its own. */
+static void forked(void)
+{
+    esi_outside_forget();
+    if (atomic_load_explicit(&esi_node.state, memory_order_relaxed) != ESI_NODE_DOWN)
+        atomic_store_explicit(&esi_node.state, ESI_NODE_FORKED, memory_order_relaxed);
+}
+
+static void watch_forks(void)
+{
+    pthread_atfork(NULL, NULL, forked);
+}
+
+static const char *why_not(uint32_t state)
+{
+    return state == ESI_NODE_FORKED ? "this OS process was forked from one in which a node ran: exec "
+                                      "something, or fork before the node starts"
+                                    : "a node runs already in this OS process, or starts or stops just now; "
+                                      "spawn into that one instead";
+}
+
+/* ES_EEXIST with its detail: there is one. On ES_OK the caller starts one, or gives the state back. */
+static es_err claim(const char *call)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, watch_forks);
+    uint32_t state = ESI_NODE_DOWN;
+    if (atomic_compare_exchange_strong_explicit(&esi_node.state, &state, ESI_NODE_STOPPING,
+                                                memory_order_seq_cst, memory_order_relaxed))
+        return ES_OK;
+    return esi_fail(NULL, ES_EEXIST, "%s: %s", call, why_not(state));
 }
 
 /* ---------------------------------------------------------------- the whole life */
@@ -321,55 +387,162 @@ static void told_to_stop(void)
     sem_post(&run.ended);
 }
 
-static int run_node(void (*first)(void *), void *argument, const es_options *options, uint64_t seed)
+/* Nothing of the node is left. */
+static void set_down(void)
 {
-    run.function = first;
-    run.argument = argument;
+    atomic_store_explicit(&esi_node.state, ESI_NODE_DOWN, memory_order_seq_cst);
+}
+
+/* From a claimed state to UP; what fails leaves it DOWN, with a detail. */
+static es_err bring_up(const es_options *options, uint64_t seed, bool has_first)
+{
     sem_init(&run.ended, 0, 0);
     atomic_store_explicit(&run.first_is_gone, false, memory_order_relaxed);
     atomic_store_explicit(&run.is_told_to_stop, false, memory_order_relaxed);
+    atomic_store_explicit(&run.has_first, has_first, memory_order_relaxed);
+    atomic_store_explicit(&run.first, 0, memory_order_relaxed);
     esi_node.exit_status = 0;
+    esi_node.is_driven = options && options->is_driven;
     before_threads();
     es_err error = start(options, seed);
     if (error != ES_OK) {
-        fprintf(stderr, "engset: the node cannot start: %s\n", es_strerror(error));
         after_threads();
-        atomic_store_explicit(&esi_node.state, ESI_NODE_DOWN, memory_order_seq_cst);
-        return MISUSED;
+        esi_node.is_driven = false;
+        set_down();
+        return error;
     }
     atomic_store_explicit(&esi_node.state, ESI_NODE_UP, memory_order_seq_cst);
-    if (!esi_node.is_sim)
+    esi_outside_open();
+    if (has_first && !esi_node.is_sim)
         esi_stop_signal_start(told_to_stop);
-    error = spawn_first();
+    error = has_first ? spawn_first() : ES_OK;
     if (error == ES_OK && !esi_node.is_sim)
         error = esi_watchdog_start();
     if (error == ES_OK)
         error = start_workers();
+    if (error == ES_OK)
+        return ES_OK;
+    atomic_store_explicit(&esi_node.state, ESI_NODE_STOPPING, memory_order_seq_cst);
+    stop(0);
+    if (has_first && !esi_node.is_sim)
+        esi_stop_signal_end();
+    set_down();
+    return error;
+}
+
+/* What start() and bring_up() have no words for. */
+static es_err refuse_start(es_err error)
+{
+    return esi_fail(NULL, error, "start: %s%s", es_strerror(error),
+                    error == ES_ENOMEM ? " for the node's tables" : ": threads and descriptors for the node");
+}
+
+static int run_node(void (*first)(void *), void *argument, const es_options *options, uint64_t seed)
+{
+    run.function = first;
+    run.argument = argument;
+    es_err error = bring_up(options, seed, true);
     if (error != ES_OK) {
-        fprintf(stderr, "engset: the node cannot start: %s\n", es_strerror(error));
-        esi_node.exit_status = MISUSED;
-    } else {
-        while (!atomic_load_explicit(&run.first_is_gone, memory_order_acquire) &&
-               !atomic_load_explicit(&run.is_told_to_stop, memory_order_acquire))
-            sem_wait(&run.ended);
+        fprintf(stderr, "engset: the node cannot start: %s\n",
+                error == ES_EINVAL ? es_last_detail() : es_strerror(error));
+        return MISUSED;
     }
-    stop();
+    while (!atomic_load_explicit(&run.first_is_gone, memory_order_acquire) &&
+           !atomic_load_explicit(&run.is_told_to_stop, memory_order_acquire))
+        sem_wait(&run.ended);
+    atomic_store_explicit(&esi_node.state, ESI_NODE_STOPPING, memory_order_seq_cst);
+    stop(STOP_POLITE_MS);
     if (!esi_node.is_sim)
         esi_stop_signal_end();
     int status = esi_node.exit_status;
-    atomic_store_explicit(&esi_node.state, ESI_NODE_DOWN, memory_order_seq_cst);
+    set_down();
     return status;
 }
 
-static bool claim(void)
+/* A sentence for who cannot look at es_last_detail(): es_run() gives a status. */
+static bool may_run(const es_options *options)
 {
-    uint32_t down = ESI_NODE_DOWN;
-    if (atomic_compare_exchange_strong_explicit(&esi_node.state, &down, ESI_NODE_STOPPING,
-                                                memory_order_seq_cst, memory_order_relaxed))
+    if (options && options->is_driven) {
+        fprintf(stderr, "engset: es_run() drives the node itself; is_driven is for es_start()\n");
+        return false;
+    }
+    struct esi_process *self = esi_enter();
+    if (self) {
+        esi_leave();
+        fprintf(stderr, "engset: run: %s\n", why_not(ESI_NODE_UP));
+        return false;
+    }
+    if (claim("run") == ES_OK)
         return true;
-    fprintf(stderr,
-            "engset: es_run() while a node runs already in this OS process; spawn into that one instead\n");
+    fprintf(stderr, "engset: %s\n", es_last_detail());
     return false;
+}
+
+static es_err check_options(const es_options *options)
+{
+    if (options && options->is_driven && options->schedulers > 1)
+        return esi_fail(NULL, ES_EINVAL, "start: a node that is driven has one scheduler");
+    return ES_OK;
+}
+
+static es_err refuse_process(struct esi_process *self, const char *call, const char *why)
+{
+    es_err error = esi_fail(self, ES_EINVAL, "%s: called in a process: %s", call, why);
+    esi_leave();
+    return error;
+}
+
+es_err es_start(const es_options *options)
+{
+    struct esi_process *self = esi_enter();
+    if (self)
+        return refuse_process(self, "start", "a node runs already");
+    es_err error = check_options(options);
+    if (error == ES_OK)
+        error = claim("start");
+    if (error != ES_OK)
+        return error;
+    error = bring_up(options, esi_random_u64(), false);
+    return error == ES_OK || error == ES_EINVAL ? error : refuse_start(error);
+}
+
+/* The caller stops the node if it may: then its state is STOPPING. */
+static es_err claim_stop(void)
+{
+    uint32_t state = ESI_NODE_UP;
+    if (atomic_load_explicit(&run.has_first, memory_order_relaxed) &&
+        atomic_load_explicit(&esi_node.state, memory_order_relaxed) == ESI_NODE_UP)
+        return esi_fail(NULL, ES_EINVAL,
+                        "stop: es_run() runs this node: it stops when its first process ends");
+    if (esi_loop_is_driven_elsewhere())
+        return esi_fail(NULL, ES_EINVAL, "stop: only the thread that drives this node can stop it");
+    if (atomic_compare_exchange_strong_explicit(&esi_node.state, &state, ESI_NODE_STOPPING,
+                                                memory_order_seq_cst, memory_order_relaxed))
+        return ES_OK;
+    return esi_fail(NULL, ES_ECLOSED, "stop: %s",
+                    state == ESI_NODE_FORKED
+                        ? "the node's threads are in the OS process that this one was forked from"
+                        : ESI_NO_NODE);
+}
+
+es_err es_stop(int64_t timeout_ms)
+{
+    struct esi_process *self = esi_enter();
+    if (self)
+        return refuse_process(self, "stop",
+                              "it would wait for itself; end it by es_halt(), or tell a thread to stop");
+    if (timeout_ms < 0 && timeout_ms != ES_INFINITY)
+        return esi_fail(NULL, ES_EINVAL, "stop: the time-out is negative");
+    es_err error = claim_stop();
+    if (error != ES_OK)
+        return error;
+    bool is_long = timeout_ms == ES_INFINITY || timeout_ms > STOP_MS_MAX;
+    bool was_enough = stop(is_long ? STOP_MS_MAX : timeout_ms);
+    set_down();
+    if (was_enough)
+        return ES_OK;
+    return esi_fail(NULL, ES_ETIMEOUT,
+                    "stop: not all processes ended in time by `shutdown`: they were killed");
 }
 
 int es_run(void (*first)(void *), void *argument, const es_options *options)
@@ -381,13 +554,13 @@ int es_run(void (*first)(void *), void *argument, const es_options *options)
         fprintf(stderr, "engset: simulated with seed %s, trace %016llx\n", seed, (unsigned long long)hash);
         return status;
     }
-    return claim() ? run_node(first, argument, options, esi_random_u64()) : MISUSED;
+    return may_run(options) ? run_node(first, argument, options, esi_random_u64()) : MISUSED;
 }
 
 int es_run_simulated(uint64_t seed, void (*first)(void *), void *argument, const es_options *options,
                      uint64_t *trace_hash)
 {
-    if (!claim())
+    if (!may_run(options))
         return MISUSED;
     esi_platform_sim_start(seed);
     esi_node.is_sim = true;

@@ -1,4 +1,4 @@
-/* proc/node.h - the node as a whole: what its parts tell it. Starting and stopping is es_run(). */
+/* proc/node.h - the node as a whole: what its parts tell it. Starting and stopping is es_start(), es_stop() and es_run(). */
 #ifndef PROC_NODE_H
 #define PROC_NODE_H
 
@@ -25,6 +25,16 @@ void esi_worker_main(void *argument);
 
 /* Makes a worker, holding `scheduler` (may be NULL: a spare). ES_ELIMIT, ES_EOS. Under the node's lock. */
 ES_CHECKED es_err esi_worker_open(struct esi_scheduler *scheduler, struct esi_worker **out);
+
+/* The same without a thread: it holds `scheduler` for good, and whoever becomes it (esi_worker_become) runs it step by step. */
+ES_CHECKED es_err esi_worker_open_driven(struct esi_scheduler *scheduler, struct esi_worker **out);
+
+/* Runs what is runnable, until nothing is (false) or the clock is at `until_ns` (true; then at least one had its turn). The thread that is
+ * `worker`; between two such calls no process has a way back to it. */
+bool esi_worker_run_until(struct esi_worker *worker, uint64_t until_ns);
+
+/* Gives back what the worker keeps at hand for its processes. The worker, at its end. */
+void esi_worker_give_back(struct esi_worker *worker);
 
 /* Sleeps until it is lent a scheduler, or the node stops. The worker. */
 void esi_worker_wait_among_spares(struct esi_worker *worker);

@@ -336,6 +336,20 @@ static bool something_came(struct esi_worker *w)
            atomic_load_explicit(&esi_node.state, memory_order_seq_cst) == ESI_NODE_STOPPED;
 }
 
+static void announce_idle(struct esi_scheduler *s)
+{
+    atomic_fetch_add_explicit(&esi_node.idle_count, 1, memory_order_seq_cst);
+    /* seq_cst: announced before the look at the queues; pairs with esi_runq_push(), which lengthens a queue and then looks for idle ones. */
+    atomic_store_explicit(&s->is_idle, 1, memory_order_seq_cst);
+}
+
+/* Whoever was faster, we or who roused us: once. */
+static void announce_awake(struct esi_scheduler *s)
+{
+    if (atomic_exchange_explicit(&s->is_idle, 0, memory_order_seq_cst))
+        atomic_fetch_sub_explicit(&esi_node.idle_count, 1, memory_order_seq_cst);
+}
+
 void esi_scheduler_sleep(struct esi_worker *w)
 {
     struct esi_scheduler *s = w->scheduler;
@@ -346,9 +360,7 @@ void esi_scheduler_sleep(struct esi_worker *w)
     fire_timers_now(s);
     if (atomic_load_explicit(&s->runq.length, memory_order_relaxed) || s->next)
         return;
-    atomic_fetch_add_explicit(&esi_node.idle_count, 1, memory_order_seq_cst);
-    /* seq_cst: announced before the look at the queues; pairs with esi_runq_push(), which lengthens a queue and then looks for idle ones. */
-    atomic_store_explicit(&s->is_idle, 1, memory_order_seq_cst);
+    announce_idle(s);
     if (!something_came(w)) {
         uint64_t deadline = atomic_load_explicit(&s->wheel_next_ns, memory_order_seq_cst);
         uint32_t nobody = 0;
@@ -362,7 +374,35 @@ void esi_scheduler_sleep(struct esi_worker *w)
             esi_park_wait(&w->park, deadline);
         }
     }
-    if (atomic_exchange_explicit(&s->is_idle, 0, memory_order_seq_cst))
-        atomic_fetch_sub_explicit(&esi_node.idle_count, 1, memory_order_seq_cst);
+    announce_awake(s);
     fire_timers_now(s);
+}
+
+/* To all others the driver is a sleeper in the poller, whether it is on its descriptor yet or not: who rings there is heard. */
+uint64_t esi_scheduler_pause(struct esi_worker *w)
+{
+    struct esi_scheduler *s = w->scheduler;
+    fire_timers_now(s);
+    if (atomic_load_explicit(&s->runq.length, memory_order_relaxed) || s->next)
+        return 0;
+    announce_idle(s);
+    /* seq_cst: before the look at is_idle below. Who rouses takes is_idle away and then looks at `polling`: either it rings, or we see it. */
+    atomic_store_explicit(&esi_node.polling, (uint32_t)s->index + 1, memory_order_seq_cst);
+    if (something_came(w) || !atomic_load_explicit(&s->is_idle, memory_order_seq_cst)) {
+        esi_scheduler_resume(w);
+        return 0;
+    }
+    uint64_t deadline = atomic_load_explicit(&s->wheel_next_ns, memory_order_seq_cst);
+    /* Where it cannot be set the caller still has what we give. */
+    (void)!esi_poller_set_alarm(esi_node.poller, deadline);
+    return deadline;
+}
+
+void esi_scheduler_resume(struct esi_worker *w)
+{
+    struct esi_scheduler *s = w->scheduler;
+    atomic_store_explicit(&esi_node.polling, 0, memory_order_seq_cst);
+    announce_awake(s);
+    fire_timers_now(s);
+    poll_until(0);
 }

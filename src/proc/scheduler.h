@@ -57,6 +57,12 @@ void esi_rouse_one(void);
 /* Sleeps until roused, until there are events, or until the wheel's next timer. The holder. */
 void esi_scheduler_sleep(struct esi_worker *worker);
 
+/* The same in two halves, for a worker whose driver sleeps elsewhere: on the poller's descriptor. pause: gives until when at the latest
+ * (ESI_NO_DEADLINE: until the descriptor is readable), or 0: it does not lie down, something came. resume: it is awake, and fires and
+ * tells of what is due and ready. The driver. */
+uint64_t esi_scheduler_pause(struct esi_worker *worker);
+void esi_scheduler_resume(struct esi_worker *worker);
+
 /* Looks at the poller without waiting, wakes whom it tells of; nothing if somebody is there already. The holder. */
 void esi_poll_now(struct esi_scheduler *scheduler);
 

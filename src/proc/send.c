@@ -2,6 +2,7 @@
 #include "base/probe.h"
 #include "proc/block.h"
 #include "proc/node.h"
+#include "proc/outside.h"
 #include "proc/process.h"
 #include "proc/send.h"
 #include "proc/contain/trail.h"
@@ -88,30 +89,59 @@ enum { REDUCTIONS_A_SEND = 4 };
 
 static inline es_err done(struct esi_process *self, es_err error)
 {
-    if (self) {
-        esi_charge(self, REDUCTIONS_A_SEND);
-        esi_leave_here();
-    }
+    esi_charge(self, REDUCTIONS_A_SEND);
+    esi_leave_here();
+    return error;
+}
+
+static es_err no_node(void)
+{
+    return esi_fail(NULL, ES_ECLOSED, "send: " ESI_NO_NODE);
+}
+
+static __attribute__((noinline)) es_err send_pid_from_outside(es_pid to, es_term message)
+{
+    if (!esi_outside_enter())
+        return no_node();
+    es_err error = to.node ? ES_OK : send_local(NULL, to.id, message);
+    esi_outside_leave();
     return error;
 }
 
 es_err esi_send_pid(es_pid to, es_term message)
 {
     struct esi_process *self = esi_enter_here();
+    if (__builtin_expect(!self, 0))
+        return send_pid_from_outside(to, message);
     if (to.node)
         return done(self,
                     ES_OK); /* nodes elsewhere: nobody carries there yet, as if the connection were down */
     return done(self, send_local(self, to.id, message));
 }
 
+static es_err send_name(struct esi_process *self, es_atom to, es_term message)
+{
+    uint64_t id = esi_plug.whereis ? esi_plug.whereis(to) : 0;
+    if (!id)
+        return esi_fail(self, ES_ENAME, "send: no process is registered as '%s'", es_atom_text(to));
+    return send_local(self, id, message);
+}
+
+static __attribute__((noinline)) es_err send_name_from_outside(es_atom to, es_term message)
+{
+    if (!esi_outside_enter())
+        return no_node();
+    es_err error = send_name(NULL, to, message);
+    esi_outside_leave();
+    return error;
+}
+
 es_err esi_send_name(es_atom to, es_term message)
 {
     struct esi_process *self = esi_enter_here();
-    uint64_t id = esi_plug.whereis ? esi_plug.whereis(to) : 0;
-    if (!id)
-        return done(self,
-                    esi_fail(self, ES_ENAME, "send: no process is registered as '%s'", es_atom_text(to)));
-    return done(self, send_local(self, id, message));
+    if (__builtin_expect(!self, 0))
+        return send_name_from_outside(to, message);
+    return done(self, send_name(self, to, message));
 }
 
 es_err esi_send_at(es_name to, es_term message)
@@ -135,22 +165,38 @@ static void alias_arrive(struct esi_process *self, struct esi_message *block)
 
 static const struct esi_signal_kind alias_kind = {"alias_message", alias_arrive, NULL, NULL};
 
-es_err esi_send_ref(es_ref to, es_term message)
+static es_err send_ref(struct esi_process *self, es_ref to, es_term message)
 {
-    struct esi_process *self = esi_enter_here();
     if (to.node || !to.pid)
-        return done(self, ES_OK);
+        return ES_OK;
     struct esi_message *block;
     es_err error = esi_message_copy_behind(sizeof(uint64_t), message, &block);
     if (error == ES_EINVAL && self)
         esi_badarg(self, "send");
     if (error != ES_OK)
-        return done(self, esi_fail(self, error, "send: %s", es_strerror(error)));
+        return esi_fail(self, error, "send: %s", es_strerror(error));
     block->kind = &alias_kind;
     block->words[0] = to.id;
     if (!esi_signal_push(to.pid, block))
         esi_message_free(block);
-    return done(self, ES_OK);
+    return ES_OK;
+}
+
+static __attribute__((noinline)) es_err send_ref_from_outside(es_ref to, es_term message)
+{
+    if (!esi_outside_enter())
+        return no_node();
+    es_err error = send_ref(NULL, to, message);
+    esi_outside_leave();
+    return error;
+}
+
+es_err esi_send_ref(es_ref to, es_term message)
+{
+    struct esi_process *self = esi_enter_here();
+    if (__builtin_expect(!self, 0))
+        return send_ref_from_outside(to, message);
+    return done(self, send_ref(self, to, message));
 }
 
 es_err esi_send_term(es_term to, es_term message)

@@ -8,6 +8,7 @@
 #include "proc/enter.h"
 #include "proc/label.h"
 #include "proc/node.h"
+#include "proc/outside.h"
 #include "proc/process.h"
 #include "proc/scheduler.h"
 #include "proc/worker.h"
@@ -152,7 +153,7 @@ static void count_spawned(void)
         atomic_fetch_add_explicit(&esi_node.spawned, 1, memory_order_relaxed);
 }
 
-static const char no_node[] = "no node runs, or it is ending";
+static const char no_node[] = ESI_NO_NODE;
 
 static es_pid spawn(struct esi_process *self, const es_spawn_options *o, void (*function)(void),
                     esi_argument argument)
@@ -194,19 +195,28 @@ static es_pid spawn(struct esi_process *self, const es_spawn_options *o, void (*
     return pid;
 }
 
+static __attribute__((noinline)) es_pid spawn_from_outside(const es_spawn_options *options,
+                                                           void (*function)(void), esi_argument argument)
+{
+    if (options && !are_valid(options, false))
+        return refuse(NULL, ES_EINVAL, "an option makes no sense, or only in a process (link, monitor)");
+    if (!esi_outside_enter())
+        return refuse(NULL, ES_ECLOSED, no_node);
+    es_pid pid = spawn(NULL, options, function, argument);
+    esi_outside_leave();
+    return pid;
+}
+
 es_pid esi_spawn(const es_spawn_options *options, void (*function)(void), esi_argument argument)
 {
     struct esi_process *self = esi_enter_here();
-    if (options && !are_valid(options, self != NULL)) {
-        if (self)
-            esi_badarg(self, "spawn");
-        return refuse(NULL, ES_EINVAL, "an option makes no sense, or only in a process (link, monitor)");
-    }
+    if (__builtin_expect(!self, 0))
+        return spawn_from_outside(options, function, argument);
+    if (options && !are_valid(options, true))
+        esi_badarg(self, "spawn");
     es_pid pid = spawn(self, options, function, argument);
-    if (self) {
-        esi_charge(self, 20);
-        esi_leave_here();
-    }
+    esi_charge(self, 20);
+    esi_leave_here();
     return pid;
 }
 

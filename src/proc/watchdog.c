@@ -4,7 +4,8 @@
  * whose process has not come back:
  *
  *   blocked in the kernel at two looks in a row, or 10 ms:
- *                  its scheduler goes to a spare (crew.c); a second later a report names it, its place, and how long
+ *                  its scheduler goes to a spare (crew.c); a second later a report names it, its place, and how long. A node that
+ *                  the program's loop drives stays in that thread: there the report comes after 100 ms, and that is all
  *   a signal that may end it has waited 10 ms:
  *                  the thread gets the kill signal, in bursts, each tick, until its handler finds it in code that can be left (fault.c)
  *   1 s after that its process counts as ended: stranded (crew.c)
@@ -38,8 +39,9 @@ enum {
     QUIET_TICKS = 8,
     KILL_BURST = 3
 };
-#define REPORT_AFTER_NS UINT64_C(1000000000)
-#define PLACE_WAIT_NS   UINT64_C(100000000) /* a thread may wait that long for its turn to answer */
+#define REPORT_AFTER_NS        UINT64_C(1000000000)
+#define REPORT_DRIVEN_AFTER_NS UINT64_C(100000000) /* nobody takes over from it: sooner */
+#define PLACE_WAIT_NS          UINT64_C(100000000) /* a thread may wait that long for its turn to answer */
 
 static struct {
     struct esi_thread thread;
@@ -106,6 +108,11 @@ static void describe(struct esi_worker *w, struct esi_process *p, uint64_t ran_n
     };
 }
 
+static uint64_t report_after_ns(void)
+{
+    return esi_node.is_driven ? REPORT_DRIVEN_AFTER_NS : REPORT_AFTER_NS;
+}
+
 /* A running thread is asked where it is; the answer is there at the next tick. */
 static void report_long_run(struct esi_worker *w, struct esi_process *p, uint64_t ran_ns)
 {
@@ -114,7 +121,7 @@ static void report_long_run(struct esi_worker *w, struct esi_process *p, uint64_
     esi_text_init(&place, bytes, sizeof bytes);
     struct esi_long_run run;
     describe(w, p, ran_ns, &run, label, &place);
-    if (!run.place && !w->interrupted_at && ran_ns < REPORT_AFTER_NS + PLACE_WAIT_NS) {
+    if (!run.place && !w->interrupted_at && ran_ns < report_after_ns() + PLACE_WAIT_NS) {
         if (!atomic_exchange_explicit(&w->want_place, 1, memory_order_release))
             syscall(SYS_tgkill, getpid(), w->tid, esi_fault_kill_signal());
         return;
@@ -171,12 +178,13 @@ static bool look_at(struct esi_worker *w, uint64_t now)
     struct esi_process *p = atomic_load_explicit(&w->current, memory_order_relaxed);
     if (!p)
         return false;
-    if (ran_ns && atomic_load_explicit(&w->holds, memory_order_relaxed) &&
+    /* A driven node stays in its driver's thread, whatever that costs the others. */
+    if (ran_ns && !esi_node.is_driven && atomic_load_explicit(&w->holds, memory_order_relaxed) &&
         (ran_ns >= HANDOVER_NS || is_blocked(w)))
         esi_worker_hand_over(w);
     if (ran_ns >= TICK_NS)
         look_at_kill(w, p, now, ran_ns);
-    if (ran_ns >= REPORT_AFTER_NS && !w->is_reported && !w->never_comes_back)
+    if (ran_ns >= report_after_ns() && !w->is_reported && !w->never_comes_back)
         report_long_run(w, p, ran_ns);
     return true;
 }

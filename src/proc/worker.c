@@ -307,6 +307,32 @@ static void loop(struct esi_worker *w)
     }
 }
 
+bool esi_worker_run_until(struct esi_worker *given, uint64_t until_ns)
+{
+    if (sigsetjmp(given->jump, 1))
+        landed(esi_worker_self());
+    struct esi_worker *w = esi_worker_self();
+    w->jump_is_set = true;
+    bool has_more;
+    do {
+        struct esi_process *p = esi_scheduler_pick(w);
+        has_more = p != NULL;
+        if (p)
+            run(w, p);
+    } while (has_more && esi_clock_now_ns() < until_ns);
+    w->jump_is_set = false;
+    return has_more;
+}
+
+void esi_worker_give_back(struct esi_worker *w)
+{
+    if (!w->scheduler)
+        return;
+    esi_table_flush_own(w);
+    esi_stack_cache_fini(&w->scheduler->stacks);
+    esi_stack_cache_init(&w->scheduler->stacks);
+}
+
 void esi_worker_main(void *argument)
 {
     struct esi_worker *w = argument;
@@ -320,10 +346,6 @@ void esi_worker_main(void *argument)
     w = esi_worker_self();
     w->jump_is_set = true;
     loop(w);
-    if (w->scheduler) {
-        esi_table_flush_own(w);
-        esi_stack_cache_fini(&w->scheduler->stacks);
-        esi_stack_cache_init(&w->scheduler->stacks);
-    }
+    esi_worker_give_back(w);
     esi_worker_become(NULL);
 }

@@ -158,9 +158,10 @@ struct esi_node {
     int exit_status;
     const char *name;
     bool is_sim;
+    bool is_driven; /* its one worker has no thread: proc/loop.h */
     uint64_t trace_hash;
 };
-enum esi_node_state { ESI_NODE_DOWN, ESI_NODE_UP, ESI_NODE_STOPPING, ESI_NODE_STOPPED };
+enum esi_node_state { ESI_NODE_DOWN, ESI_NODE_UP, ESI_NODE_STOPPING, ESI_NODE_STOPPED, ESI_NODE_FORKED };
 extern struct esi_node esi_node;
 
 /* How many processes were ever spawned. Async-signal-safe. */

@@ -14,6 +14,7 @@
 #include "proc/bond.h"
 #include "proc/contain/report.h"
 #include "proc/label.h"
+#include "proc/worker.h"
 #include "proc/contain/symbol.h"
 #include "proc/contain/trail.h"
 #include "term/print.h"
@@ -585,8 +586,11 @@ void esi_report_long_run(const struct esi_long_run *run)
         finish(r, "moved");
     }
     say(r, "hint",
-        run->place && run->place[0] ? "nothing is broken; es_wait_fd() and its like wait without a thread"
-                                    : "nothing is broken; es_yield() in the loop keeps it on one thread");
+        esi_node.is_driven
+            ? "the program's loop and all processes wait for it; es_yield(), es_wait_fd() and their like let "
+              "them run"
+        : run->place && run->place[0] ? "nothing is broken; es_wait_fd() and its like wait without a thread"
+                                      : "nothing is broken; es_yield() in the loop keeps it on one thread");
     publish(r);
 }
 
