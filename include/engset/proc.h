@@ -82,7 +82,7 @@ ES_API es_err es_start(const es_options *options);
  *   ES_ECLOSED  no node runs, or another thread stops it just now
  *   ES_EINVAL   called in a process; the node is es_run()'s, which stops it; or another thread drives it (then only that one stops it)
  * Any thread that is no process. Source: init:stop/0. */
-ES_API ES_CHECKED es_err es_stop(int64_t timeout_ms);
+ES_API es_err es_stop(int64_t timeout_ms);
 
 /* For a loop that drives the node (es_options.is_driven): a descriptor that is readable as long as a process can run, a timer is due, or a
  * descriptor is ready that a process waits for; then call es_loop_step(). Wait for POLLIN only, level-triggered. It is the

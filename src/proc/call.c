@@ -377,7 +377,9 @@ static es_err try_call_foreign(es_term to, es_term request, int64_t timeout_ms, 
                                    .timeout_ms = timeout_ms,
                                    .error = ES_ECLOSED,
                                    .answer = es_from_atom(es_am_noproc)};
-    es_err error = esi_waiter_run((void (*)(void))foreign_call_main, &foreign);
+    es_err error = esi_waiter_run(foreign_call_main, &foreign);
+    if (error == ES_ECLOSED)
+        *out = foreign.answer;
     if (error != ES_OK)
         return error;
     if (foreign.error == ES_OK || foreign.error == ES_ECLOSED)

@@ -181,6 +181,11 @@ struct esi_process *esi_table_next(uint64_t *index);
 
 /* ------------------------------------------------------------ running */
 
+/* Spawns, in a thread that is no process and is inside (proc/outside.h), a process on which `bond` hangs from its beginning. ES_NO_PID with
+ * es_last_error(): none ran, and `bond` is still the caller's. */
+es_pid esi_spawn_bonded(void (*function)(void *), void *argument, struct esi_bond *bond,
+                        const struct esi_bond_kind *kind, uint64_t id);
+
 /* The calling process, in the runtime; NULL in a thread that is no process. Every public function calls enter() once at its start and
  * leave() before it returns. enter() may come back on another thread (the scheduler was handed over meanwhile). Between them a fault ends
  * the node, and no kill interrupts. */

@@ -153,10 +153,17 @@ static void count_spawned(void)
         atomic_fetch_add_explicit(&esi_node.spawned, 1, memory_order_relaxed);
 }
 
+struct spawn_bond {
+    struct esi_bond *bond;
+    const struct esi_bond_kind *kind;
+    uint64_t id;
+};
+
 static const char no_node[] = ESI_NO_NODE;
 
+/* `bond` (or NULL) hangs on the process before it runs. */
 static es_pid spawn(struct esi_process *self, const es_spawn_options *o, void (*function)(void),
-                    esi_argument argument)
+                    esi_argument argument, const struct spawn_bond *bond)
 {
     if (atomic_load_explicit(&esi_node.state, memory_order_acquire) != ESI_NODE_UP)
         return refuse(self, ES_ECLOSED, no_node);
@@ -191,6 +198,8 @@ static es_pid spawn(struct esi_process *self, const es_spawn_options *o, void (*
     }
     esi_probe(SPAWN, pid.id, p->parent, 0);
     count_spawned();
+    if (bond)
+        esi_bond_insert(p, bond->bond, bond->kind, bond->id);
     esi_make_runnable_new(p);
     return pid;
 }
@@ -202,9 +211,17 @@ static __attribute__((noinline)) es_pid spawn_from_outside(const es_spawn_option
         return refuse(NULL, ES_EINVAL, "an option makes no sense, or only in a process (link, monitor)");
     if (!esi_outside_enter())
         return refuse(NULL, ES_ECLOSED, no_node);
-    es_pid pid = spawn(NULL, options, function, argument);
+    es_pid pid = spawn(NULL, options, function, argument, NULL);
     esi_outside_leave();
     return pid;
+}
+
+es_pid esi_spawn_bonded(void (*function)(void *), void *argument, struct esi_bond *bond,
+                        const struct esi_bond_kind *kind, uint64_t id)
+{
+    struct spawn_bond with = {bond, kind, id};
+    return spawn(NULL, NULL, (void (*)(void))function, (esi_argument){1, (uint64_t)(uintptr_t)argument},
+                 &with);
 }
 
 es_pid esi_spawn(const es_spawn_options *options, void (*function)(void), esi_argument argument)
@@ -214,7 +231,7 @@ es_pid esi_spawn(const es_spawn_options *options, void (*function)(void), esi_ar
         return spawn_from_outside(options, function, argument);
     if (options && !are_valid(options, true))
         esi_badarg(self, "spawn");
-    es_pid pid = spawn(self, options, function, argument);
+    es_pid pid = spawn(self, options, function, argument, NULL);
     esi_charge(self, 20);
     esi_leave_here();
     return pid;

@@ -166,28 +166,27 @@ static void tell_to_forget(struct waiter *w, uint64_t id)
     esi_outside_leave();
 }
 
-es_err esi_waiter_run(void (*function)(void), void *argument)
+static es_err spawn_watched(void (*function)(void *), void *argument, struct waiter *w)
 {
     if (!esi_outside_enter())
         return esi_fail(NULL, ES_ECLOSED, "call: " ESI_NO_NODE);
-    struct esi_message *signal;
-    struct waiter *w = prepare(&signal);
-    es_err error = w ? ES_OK : esi_fail(NULL, ES_ENOMEM, "call: no memory");
-    if (w) {
-        /* Nobody can have closed the door between the two: the process that is there is waited for. */
-        es_pid pid = esi_spawn(NULL, function, (esi_argument){1, (uint64_t)(uintptr_t)argument});
-        if (es_pid_is_none(pid)) {
-            error = es_last_error();
-            esi_signal_answer_for_nobody(signal);
-        } else {
-            esi_signal_send(pid.id, signal);
-        }
-    }
+    es_pid pid = esi_spawn_bonded(function, argument, &w->bond, &watched, w->reference);
+    es_err error = es_pid_is_none(pid) ? es_last_error() : ES_OK;
     esi_outside_leave();
-    if (w && error == ES_OK)
+    return error;
+}
+
+es_err esi_waiter_run(void (*function)(void *), void *argument)
+{
+    struct waiter *w = waiter_new();
+    if (!w)
+        return esi_fail(NULL, ES_ENOMEM, "call: no memory");
+    es_err error = spawn_watched(function, argument, w);
+    if (error == ES_OK)
         wait_until_told(w, ESI_NO_DEADLINE);
-    if (w)
-        waiter_unref(w);
+    else
+        waiter_unref(w); /* nobody got the process's share */
+    waiter_unref(w);
     return error;
 }
 

@@ -8,7 +8,7 @@
 
 /* Runs `function(argument)` as a process and comes back when it has ended, or the node is down. ES_ECLOSED: no node; ES_ELIMIT, ES_ENOMEM:
  * nothing ran. A thread that is no process. */
-ES_CHECKED es_err esi_waiter_run(void (*function)(void), void *argument);
+ES_CHECKED es_err esi_waiter_run(void (*function)(void *), void *argument);
 
 /* Who still waits is told that there is no node any more. Who stops it, when nobody runs. */
 void esi_waiters_node_down(void);
