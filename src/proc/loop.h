@@ -12,7 +12,8 @@
 /* Makes the worker of the node that starts. ES_ELIMIT, ES_ENOMEM, ES_EOS. */
 ES_CHECKED es_err esi_loop_open(void);
 
-/* Is the node driven, and by the calling thread? Any thread. */
+/* Is the node driven, and by the calling thread, or, as long as nobody drives it, was it started by that? Then nobody else is about to make
+ * its processes run while the caller waits for one. Any thread. */
 bool esi_loop_is_driven_here(void);
 
 /* Is it driven by another thread than this one? Then only that one can stop it. Any thread. */
