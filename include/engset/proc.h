@@ -93,7 +93,7 @@ ES_API int es_loop_fd(void);
  * nanoseconds it wants to be called again at the latest: 0: at once; ES_INFINITY: when es_loop_fd() is readable. That is readable in
  * the two other cases too, so a loop may look at it alone. A process that computes or blocks keeps the loop and all
  * other processes waiting: no thread takes over; after 100 ms there is a report (E0120).
- * The first thread that calls it drives the node until es_stop(): ES_EINVAL in others, in a process, and without is_driven;
+ * The first thread that calls it drives the node until es_stop() (es_try_call() and es_wait_process() there run the node meanwhile): ES_EINVAL in others, in a process, and without is_driven;
  * ES_ECLOSED: no node runs; ES_ELIMIT: no memory for a signal stack. */
 ES_API int64_t es_loop_step(int64_t budget_ns);
 

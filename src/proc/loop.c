@@ -23,10 +23,13 @@ static struct {
     _Atomic(uint64_t)
         driven;    /* a number of its own for each node that is driven and has a driver; 0: none has */
     uint64_t last; /* the last of these numbers; the driver's thread's while it becomes that */
+    _Atomic(uint64_t) started; /* as `driven`, of who started it; 0: the node is not driven */
+    uint64_t last_started;
 } loop;
 
-/* What `driven` was when this thread became the driver. */
+/* What `driven` was when this thread became the driver, and `started` when it started the node. */
 static __thread uint64_t drives __attribute__((tls_model("initial-exec")));
+static __thread uint64_t starts __attribute__((tls_model("initial-exec")));
 
 es_err esi_loop_open(void)
 {
@@ -37,9 +40,12 @@ es_err esi_loop_open(void)
     pthread_mutex_lock(&esi_node.lock);
     error = esi_worker_open_driven(&esi_node.schedulers[0], &loop.worker);
     pthread_mutex_unlock(&esi_node.lock);
-    if (error == ES_OK)
-        esi_scheduler_pause(loop.worker);
-    return error;
+    if (error != ES_OK)
+        return error;
+    esi_scheduler_pause(loop.worker);
+    starts = ++loop.last_started;
+    atomic_store_explicit(&loop.started, starts, memory_order_release);
+    return ES_OK;
 }
 
 static uint64_t driven_now(void)
@@ -47,9 +53,16 @@ static uint64_t driven_now(void)
     return atomic_load_explicit(&loop.driven, memory_order_acquire);
 }
 
-bool esi_loop_is_driven_here(void)
+static bool is_driver(void)
 {
     return drives && drives == driven_now();
+}
+
+bool esi_loop_is_driven_here(void)
+{
+    if (driven_now())
+        return is_driver();
+    return starts && starts == atomic_load_explicit(&loop.started, memory_order_relaxed);
 }
 
 bool esi_loop_is_driven_elsewhere(void)
@@ -119,7 +132,7 @@ static es_err check_caller(int64_t budget_ns)
         return esi_fail(NULL, ES_EINVAL, "loop_step: another thread drives this node");
     if (budget_ns < 0 && budget_ns != ES_INFINITY)
         return esi_fail(NULL, ES_EINVAL, "loop_step: the budget is negative");
-    return esi_loop_is_driven_here() ? ES_OK : become_driver();
+    return is_driver() ? ES_OK : become_driver();
 }
 
 /* ------------------------------------------------------------ stepping */
@@ -172,7 +185,7 @@ void esi_loop_close(void)
 {
     if (!loop.worker)
         return;
-    if (esi_loop_is_driven_here()) {
+    if (is_driver()) {
         struct esi_worker *w = loop.worker;
         esi_worker_become(w);
         esi_worker_give_back(w);
@@ -182,5 +195,6 @@ void esi_loop_close(void)
         drives = 0;
     }
     atomic_store_explicit(&loop.driven, 0, memory_order_relaxed);
+    atomic_store_explicit(&loop.started, 0, memory_order_relaxed);
     loop.worker = NULL;
 }
