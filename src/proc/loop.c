@@ -172,13 +172,12 @@ int64_t es_loop_step(int64_t budget_ns)
 void esi_loop_turn(uint64_t until_ns)
 {
     enum { STEP_NS = 10000000, LONGEST_MS = 50 };
-    int64_t idle_ns = es_loop_step(STEP_NS);
     uint64_t now = esi_clock_now_ns();
-    if (idle_ns == 0 || now >= until_ns)
-        return;
-    uint64_t left_ms = (until_ns - now) / ESI_NS_PER_MS + 1;
+    uint64_t left_ms = until_ns > now ? (until_ns - now) / ESI_NS_PER_MS + 1 : 0;
+    /* First the sleep: what the caller waits for may be so since the last step. */
     struct pollfd fd = {.fd = esi_loop_descriptor(), .events = POLLIN};
     poll(&fd, 1, left_ms < LONGEST_MS ? (int)left_ms : LONGEST_MS);
+    es_loop_step(STEP_NS);
 }
 
 void esi_loop_close(void)

@@ -22,7 +22,8 @@ bool esi_loop_is_driven_elsewhere(void);
 /* The node's poller, for the driver's thread. */
 int esi_loop_descriptor(void);
 
-/* A step, then a sleep until there is more to do, `until_ns`, or 50 ms are over. The driver's thread, between steps. */
+/* Sleeps until there is something to do, `until_ns`, or 50 ms are over, then steps. The driver, or who started the node and nobody drives
+ * yet, between steps. */
 void esi_loop_turn(uint64_t until_ns);
 
 /* Nobody drives it any more. The driver's thread, or any if there was none. */
