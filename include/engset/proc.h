@@ -44,6 +44,9 @@ typedef struct es_options {
     const char
         *name;      /* of the program, for reports; NULL: the program's own. Read as long as the node runs */
     bool is_driven; /* es_start() only: no threads for processes; the program's loop calls es_loop_step() */
+    /* A process that has waited in a function for so long is hibernated as by es_hibernate(), when a scheduler has nothing to do; 0:
+     * never. Only where nobody else holds a pointer into a waiting process's stack: see docs/explanation/scheduling.md. */
+    int64_t hibernate_after_ms;
 } es_options;
 
 /* The program's command line as ES_MAIN gets it. */

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/probe.h"
 #include "proc/call.h"
+#include "proc/hibernate.h"
 #include "proc/node.h"
 #include "proc/contain/report.h"
 #include "proc/contain/trail.h"
@@ -169,9 +170,8 @@ static void release_rest(struct esi_process *self)
     if (atomic_load_explicit(&self->alarm_is_set, memory_order_relaxed))
         esi_timer_cancel(&self->timeout);
     esi_reason_free(self);
+    esi_hibernate_forget(self);
     if (self->extra) {
-        if (self->extra->hibernated)
-            esi_message_free(self->extra->hibernated);
         esi_trail_free(self);
         if (self->extra->detail)
             esi_block_free(self->extra->detail, ESI_DETAIL_BYTES);

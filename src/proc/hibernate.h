@@ -11,6 +11,9 @@
  * pinned, or when there is no memory. */
 void esi_hibernate_stack(struct esi_process *p);
 
+/* Frees what was copied out, of a process that never runs again. On its behalf. */
+void esi_hibernate_forget(struct esi_process *p);
+
 /* Puts it back, if it was taken away. Before anything is done with p->fiber or its stack, also before a process is ended. */
 void esi_hibernate_restore(struct esi_process *p);
 

@@ -46,7 +46,7 @@ static int64_t since_ns(uint32_t since)
 
 static void read_published(struct esi_process *p, es_info *out)
 {
-    bool is_hibernated = SHOWN(is_hibernated) != 0;
+    bool is_hibernated = SHOWN(is_hibernated) == ESI_HIBERNATED;
     out->name = (es_atom){SHOWN(name)};
     out->state = (es_state)SHOWN(state);
     if (is_hibernated && out->state == ES_STATE_WAITING)

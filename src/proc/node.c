@@ -26,6 +26,7 @@
 #include "proc/outside.h"
 #include "proc/scheduler.h"
 #include "proc/stop_signal.h"
+#include "proc/sweep.h"
 #include "proc/waiter.h"
 
 struct esi_node esi_node = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -210,6 +211,7 @@ static es_err start(const es_options *options, uint64_t seed)
     atomic_store_explicit(&esi_node.spare_count, 0,
                           memory_order_relaxed); /* those of an earlier node are gone */
     esi_node.name = options ? options->name : NULL;
+    esi_sweep_start(options && !esi_node.is_sim ? options->hibernate_after_ms : 0);
     error = make_schedulers(count_schedulers(options), seed);
     if (error != ES_OK)
         goto fini_pool;
@@ -482,6 +484,8 @@ static es_err check_options(const es_options *options)
 {
     if (options && options->is_driven && options->schedulers > 1)
         return esi_fail(NULL, ES_EINVAL, "start: a node that is driven has one scheduler");
+    if (options && options->hibernate_after_ms < 0)
+        return esi_fail(NULL, ES_EINVAL, "start: hibernate_after_ms is negative; 0 means never");
     return ES_OK;
 }
 

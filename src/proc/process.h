@@ -77,7 +77,7 @@ struct esi_process {
     es_term reason; /* why it ends: set by esi_process_doom(); what is no word has a block of its own */
     struct esi_timer timeout; /* of the receive or sleep under way, or of an earlier one: see alarm_is_set */
     struct esi_process_extra
-        *extra;        /* what few have: limits, label, destructors, defers, hibernated stack; NULL: none */
+        *extra;        /* what few have: limits, label, destructors, defers; NULL: none */
     int32_t budget;    /* reductions left in this slice */
     uint8_t priority;  /* es_priority */
     uint8_t request;   /* enum esi_request */
@@ -103,7 +103,7 @@ struct esi_process {
     /* published: written by the owner or on its behalf, relaxed; a figure to be shown */
     _Atomic(uint8_t) state;         /* es_state */
     _Atomic(uint8_t) limit_policy;  /* while LIMITED */
-    _Atomic(uint8_t) is_hibernated; /* its stack is copied out */
+    _Atomic(uint8_t) is_hibernated; /* enum esi_hibernated */
     _Atomic(uint8_t)
         alarm_is_set; /* `timeout` will ring at its deadline. By the owner, and by who rings it */
     _Atomic(uint32_t)
@@ -118,6 +118,12 @@ struct esi_process {
 _Static_assert(sizeof(struct esi_process) <= 384, "ten million that wait without a stack take 4 GB");
 #endif
 
+enum esi_hibernated {
+    ESI_AWAKE,
+    ESI_HIBERNATED,       /* its stack is copied out */
+    ESI_HIBERNATED_BELOW, /* it uses too much of it: what lies below was given back */
+};
+
 enum { ESI_DETAIL_BYTES = 256 };
 
 /* What few processes have. */
@@ -127,7 +133,6 @@ struct esi_process_extra {
     es_limit_policy limit_policy;
     size_t memory_limit_bytes;
     size_t stack_size_bytes;
-    struct esi_message *hibernated; /* the used part of its stack, copied out; put back at the same address */
     struct esi_trail *trail;        /* where it made the error by which it ends, or NULL: it made none */
     int64_t over_limit_bytes;       /* what it had when that was too much; 0: it never was */
     char *detail;                   /* es_last_detail(): a block of ESI_DETAIL_BYTES, or NULL */

@@ -12,6 +12,7 @@
 #include "platform/platform.h"
 #include "platform/poller.h"
 #include "proc/node.h"
+#include "proc/sweep.h"
 
 enum { ROUSE_LENGTH = 16, ROUSE_PICKS = 6, LOW_EVERY = 8, SPIN_LOOKS = 40 };
 
@@ -336,6 +337,11 @@ static bool something_came(struct esi_worker *w)
            atomic_load_explicit(&esi_node.state, memory_order_seq_cst) == ESI_NODE_STOPPED;
 }
 
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 static void announce_idle(struct esi_scheduler *s)
 {
     atomic_fetch_add_explicit(&esi_node.idle_count, 1, memory_order_seq_cst);
@@ -360,9 +366,10 @@ void esi_scheduler_sleep(struct esi_worker *w)
     fire_timers_now(s);
     if (atomic_load_explicit(&s->runq.length, memory_order_relaxed) || s->next)
         return;
+    uint64_t sweep_ns = esi_sweep(w);
     announce_idle(s);
     if (!something_came(w)) {
-        uint64_t deadline = atomic_load_explicit(&s->wheel_next_ns, memory_order_seq_cst);
+        uint64_t deadline = sooner(atomic_load_explicit(&s->wheel_next_ns, memory_order_seq_cst), sweep_ns);
         uint32_t nobody = 0;
         /* One sleeper waits in the poller, the others on their own. */
         if (atomic_compare_exchange_strong_explicit(&esi_node.polling, &nobody, (uint32_t)s->index + 1,
@@ -385,6 +392,7 @@ uint64_t esi_scheduler_pause(struct esi_worker *w)
     fire_timers_now(s);
     if (atomic_load_explicit(&s->runq.length, memory_order_relaxed) || s->next)
         return 0;
+    uint64_t sweep_ns = esi_sweep(w);
     announce_idle(s);
     /* seq_cst: before the look at is_idle below. Who rouses takes is_idle away and then looks at `polling`: either it rings, or we see it. */
     atomic_store_explicit(&esi_node.polling, (uint32_t)s->index + 1, memory_order_seq_cst);
@@ -392,7 +400,7 @@ uint64_t esi_scheduler_pause(struct esi_worker *w)
         esi_scheduler_resume(w);
         return 0;
     }
-    uint64_t deadline = atomic_load_explicit(&s->wheel_next_ns, memory_order_seq_cst);
+    uint64_t deadline = sooner(atomic_load_explicit(&s->wheel_next_ns, memory_order_seq_cst), sweep_ns);
     /* Where it cannot be set the caller still has what we give. */
     (void)!esi_poller_set_alarm(esi_node.poller, deadline);
     return deadline;

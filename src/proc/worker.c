@@ -175,6 +175,12 @@ static bool park(struct esi_process *p)
     return !esi_inbox_wake(&p->inbox); /* somebody else woke it and queued it: theirs */
 }
 
+void esi_park_again(struct esi_process *p)
+{
+    if (!park(p))
+        esi_make_runnable(p, false);
+}
+
 static void go_to_sleep(struct esi_worker *w, struct esi_process *p)
 {
     (void)w;

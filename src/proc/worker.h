@@ -84,6 +84,7 @@ struct esi_worker {
     struct esi_list in_spares; /* while spare; guarded by the node's lock */
     struct esi_thread_priority priority_before;
     bool is_sleeping;
+    uint32_t swept_slice; /* its own note: `slice` when it last told of what it ran (sweep.c) */
     /* the watchdog's own notes */
     uint32_t seen_slice;
     uint64_t seen_since_ns, kill_since_ns;
@@ -122,6 +123,10 @@ void esi_worker_become(struct esi_worker *worker);
 
 /* `p` has a stack, or gets one on which it stands before `entry`; false: no memory. The worker, which holds a scheduler. */
 bool esi_has_stack(struct esi_worker *worker, struct esi_process *p, esi_fiber_entry *entry);
+
+/* `p`, which slept until the caller took it by esi_inbox_wake() to do something on its behalf, sleeps on, or is runnable if something came
+ * meanwhile. A worker that holds a scheduler. */
+void esi_park_again(struct esi_process *p);
 
 /* What a process runs from its beginning: its function, and its end behind it. */
 esi_fiber_entry esi_process_main;
