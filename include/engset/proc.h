@@ -462,6 +462,10 @@ ES_API void esi_defer_run(struct esi_defer *defer);
 /* Lets others run; the process goes to the end of its queue. Process only; elsewhere sched_yield. */
 ES_API void es_yield(void);
 
+/* What libengset-preempt.a calls now and then from code compiled with -fsanitize-coverage=trace-pc: charges the calling process, and takes it
+ * off when its turn is over. In the runtime, in a signal handler that interrupted it, and in a thread that is no process: nothing. */
+ES_API void esi_preempt_point(void);
+
 /* Waits `time_ms`. Signals are handled meanwhile. Process only; elsewhere nanosleep. Source: timer:sleep/1. */
 ES_API void es_sleep(int64_t time_ms);
 

@@ -2,6 +2,7 @@
 #include <sched.h>
 #include <time.h>
 #include "platform/clock.h"
+#include "proc/enter.h"
 #include "proc/process.h"
 
 void es_yield(void)
@@ -13,6 +14,28 @@ void es_yield(void)
     }
     esi_yield(self);
     esi_leave();
+}
+
+/* About what a thousand edges of the flow cost, in messages received: a turn is a quarter of a millisecond. */
+enum { REDUCTIONS_A_LOOK = 25 };
+
+void esi_preempt_point(void)
+{
+    struct esi_worker *w = esi_worker_now();
+    /* relaxed: written by this thread alone. */
+    if (!w || atomic_load_explicit(&w->in_runtime, memory_order_relaxed))
+        return;
+    struct esi_process *self = esi_enter_here();
+    if (!self)
+        return;
+    if (self->is_ending || self->is_deferring) { /* its destructors and es_defer()s run: they must not wait */
+        esi_leave_here();
+        return;
+    }
+    esi_charge(self, REDUCTIONS_A_LOOK);
+    if (self->is_doomed)
+        esi_end_now(self);
+    esi_leave_here();
 }
 
 static void sleep_in_thread(int64_t time_ms)
