@@ -25,6 +25,7 @@ test|shellcheck|cmd shellcheck|optional|checks the scripts
 test|spin|cmd spin|optional|checks the models of the lock-free parts
 test|valgrind|cmd valgrind|optional|counts the instructions of the paths that must stay short
 test|libosip2-dev|file /usr/include/osip2/osip.h|optional|parses SIP in the telephone exchange example
+test|libuv1-dev|file /usr/include/uv.h|optional|an event loop that drives a node in an example
 test|sip-tester|cmd sipp|optional|plays the telephones of the exchange example
 test|wrk|cmd wrk|optional|asks the HTTP example in scripts/http-soak
 demo|libosip2-dev|file /usr/include/osip2/osip.h|required|parses SIP in the telephone exchange example
