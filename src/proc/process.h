@@ -76,16 +76,15 @@ struct esi_process {
     };
     es_term reason; /* why it ends: set by esi_process_doom(); what is no word has a block of its own */
     struct esi_timer timeout; /* of the receive or sleep under way, or of an earlier one: see alarm_is_set */
-    struct esi_process_extra
-        *extra;        /* what few have: limits, label, destructors, defers; NULL: none */
-    int32_t budget;    /* reductions left in this slice */
-    uint8_t priority;  /* es_priority */
-    uint8_t request;   /* enum esi_request */
-    bool is_ending;    /* runs its end: no signal is handled any more */
-    bool is_doomed;    /* will end as soon as it runs: `reason` is set */
-    bool is_deferring; /* its es_defer()s run: they go on although it is doomed */
-    bool has_room_waiters; /* its bonds hold some who wait for room in its mailbox */
-    bool is_faulted;       /* ends by a fault or an error of its own: worth a report */
+    struct esi_process_extra *extra; /* what few have: limits, label, destructors, defers; NULL: none */
+    int32_t budget;                  /* reductions left in this slice */
+    uint8_t priority;                /* es_priority */
+    uint8_t request;                 /* enum esi_request */
+    bool is_ending;                  /* runs its end: no signal is handled any more */
+    bool is_doomed;                  /* will end as soon as it runs: `reason` is set */
+    bool is_deferring;               /* its es_defer()s run: they go on although it is doomed */
+    bool has_room_waiters;           /* its bonds hold some who wait for room in its mailbox */
+    bool is_faulted;                 /* ends by a fault or an error of its own: worth a report */
     bool
         is_pinned; /* only last_worker may run it: while pin_count, or once, when foreign code sends it back there */
     uint16_t suspend_count;
@@ -133,9 +132,9 @@ struct esi_process_extra {
     es_limit_policy limit_policy;
     size_t memory_limit_bytes;
     size_t stack_size_bytes;
-    struct esi_trail *trail;        /* where it made the error by which it ends, or NULL: it made none */
-    int64_t over_limit_bytes;       /* what it had when that was too much; 0: it never was */
-    char *detail;                   /* es_last_detail(): a block of ESI_DETAIL_BYTES, or NULL */
+    struct esi_trail *trail;  /* where it made the error by which it ends, or NULL: it made none */
+    int64_t over_limit_bytes; /* what it had when that was too much; 0: it never was */
+    char *detail;             /* es_last_detail(): a block of ESI_DETAIL_BYTES, or NULL */
     es_err last_error;
 };
 
