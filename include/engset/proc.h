@@ -291,7 +291,7 @@ ES_API es_err esi_send_wait(es_pid to, es_term message, int64_t timeout_ms);
 #ifndef __cplusplus
 /* Sends a copy of `x` to `to`: a pid, a local name (es_atom), ES_AT(name, node), an alias (es_ref), or a term that is
  * one of these. Does not wait. ES_OK also when nobody is there any more; ES_ENAME when the local name is not
- * taken; ES_ENOMEM. A pattern as message ends the sender with {badarg, send}. Any thread. Source: erlang:send/2. */
+ * taken; ES_ENOMEM; ES_ECLOSED in a thread that is no process while no node runs. A pattern as message ends the sender with {badarg, send}. Any thread. Source: erlang:send/2. */
 #define es_send(to, x)                \
     _Generic((to), es_pid             \
              : esi_send_pid, es_atom  \

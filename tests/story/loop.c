@@ -268,7 +268,7 @@ static void no_report(const char *text, size_t length)
     (void)text, (void)length;
 }
 
-static int *volatile nowhere; /* so that no compiler can know */
+static volatile uintptr_t nowhere = 8; /* so that no compiler can know */
 
 static void faults(void)
 {
