@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/list.h"
 #include "link/group.h"
+#include "proc/outside.h"
 #include "link/known.h"
 
 /* One process in one group. */
@@ -55,6 +56,8 @@ es_err es_join(es_atom group, es_pid pid)
 {
     struct esi_process *self = esi_enter();
     es_err error = ES_EINVAL;
+    if (!self && !esi_outside_enter())
+        return ES_ECLOSED;
     if (esi_tag(group.w) == ESI_TAG_ATOM && !pid.node) {
         pthread_mutex_lock(&lock);
         error = join(group, pid.id);
@@ -62,6 +65,8 @@ es_err es_join(es_atom group, es_pid pid)
     }
     if (self)
         esi_leave();
+    else
+        esi_outside_leave();
     return error;
 }
 

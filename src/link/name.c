@@ -14,6 +14,7 @@
 #include "base/alloc.h"
 #include "link/known.h"
 #include "link/name.h"
+#include "proc/outside.h"
 
 enum { CHUNK_BITS = 10, CHUNK_NAMES = 1 << CHUNK_BITS, CHUNKS = 1 << 10 }; /* 2^20 atoms */
 
@@ -118,6 +119,8 @@ es_err es_register(es_atom name, es_pid pid)
 {
     struct esi_process *self = esi_enter();
     es_err error;
+    if (!self && !esi_outside_enter())
+        return esi_fail(NULL, ES_ECLOSED, "register: " ESI_NO_NODE);
     if (!is_name(name))
         error = esi_fail(self, ES_EINVAL, "register: this cannot be a name");
     else if (pid.node)
@@ -126,6 +129,8 @@ es_err es_register(es_atom name, es_pid pid)
         error = register_alive(name, pid.id);
     if (self)
         esi_leave();
+    else
+        esi_outside_leave();
     return error;
 }
 

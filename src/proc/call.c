@@ -473,15 +473,29 @@ static bool is_plainly_alive(struct esi_process *p, uint64_t id)
            esi_process_is(p, id);
 }
 
+static bool is_there(struct esi_process *p, es_pid pid)
+{
+    return p && esi_process_is(p, pid.id) &&
+           atomic_load_explicit(&p->inbox, memory_order_relaxed) != ESI_INBOX_CLOSED;
+}
+
+static bool is_there_from_outside(es_pid pid)
+{
+    if (pid.node || !esi_outside_enter())
+        return false;
+    bool is_here = is_there(esi_process_slot(pid.id), pid);
+    esi_outside_leave();
+    return is_here;
+}
+
 bool es_is_alive(es_pid pid)
 {
     struct esi_process *self = esi_enter();
+    if (!self)
+        return is_there_from_outside(pid);
     struct esi_process *p = pid.node ? NULL : esi_process_slot(pid.id);
     es_term answer = es_from_atom(es_am_false);
-    bool is_here = p && esi_process_is(p, pid.id) &&
-                   atomic_load_explicit(&p->inbox, memory_order_relaxed) != ESI_INBOX_CLOSED;
-    if (!self)
-        return is_here;
+    bool is_here = is_there(p, pid);
     if (pid.id == self->id || (is_here && is_plainly_alive(p, pid.id))) {
         answer = es_from_atom(es_am_true);
     } else if (is_here) {

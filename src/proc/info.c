@@ -61,7 +61,7 @@ static void read_published(struct esi_process *p, es_info *out)
 }
 
 /* The slot may go to somebody else while it is read: then the id behind it differs, and the process is gone. */
-bool es_process_info(es_pid pid, es_info *out)
+static bool process_info(es_pid pid, es_info *out)
 {
     struct esi_process *p = pid.node || !pid.id ? NULL : esi_process_slot(pid.id);
     es_info info = {.pid = pid};
@@ -78,7 +78,7 @@ bool es_process_info(es_pid pid, es_info *out)
     return true;
 }
 
-int64_t es_processes(es_pid *pids, int64_t max)
+static int64_t processes(es_pid *pids, int64_t max)
 {
     int64_t count = 0;
     uint64_t index = 0;
@@ -90,6 +90,35 @@ int64_t es_processes(es_pid *pids, int64_t max)
             pids[count] = pid;
         count++;
     }
+    return count;
+}
+
+/* The table stays for ever once it is there; but the first node may be starting just now. */
+static bool comes_in(bool *is_outside)
+{
+    *is_outside = !esi_worker_here();
+    return !*is_outside || esi_outside_enter();
+}
+
+bool es_process_info(es_pid pid, es_info *out)
+{
+    bool is_outside, found = false;
+    if (!comes_in(&is_outside))
+        return false;
+    found = process_info(pid, out);
+    if (is_outside)
+        esi_outside_leave();
+    return found;
+}
+
+int64_t es_processes(es_pid *pids, int64_t max)
+{
+    bool is_outside;
+    if (!comes_in(&is_outside))
+        return 0;
+    int64_t count = processes(pids, max);
+    if (is_outside)
+        esi_outside_leave();
     return count;
 }
 

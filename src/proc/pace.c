@@ -32,6 +32,10 @@ void esi_preempt_point(void)
         esi_leave_here();
         return;
     }
+    /* Edges may be long: the turn is over as well when the watchdog has ticked, every 2 ms, and not been heard. */
+    struct esi_scheduler *s = esi_worker_now()->scheduler;
+    if (s && atomic_load_explicit(&s->ticked, memory_order_relaxed))
+        self->budget = 0;
     esi_charge(self, REDUCTIONS_A_LOOK);
     if (self->is_doomed)
         esi_end_now(self);
