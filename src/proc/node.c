@@ -46,7 +46,7 @@ static struct {
     sem_t ended; /* posted when the first process has ended, and at each end while the node stops */
     _Atomic(bool) first_is_gone;
     _Atomic(bool) is_told_to_stop; /* by a signal */
-    _Atomic(bool) has_first; /* es_run() runs it, and alone stops it */
+    _Atomic(bool) has_first;       /* es_run() runs it, and alone stops it */
     void (*function)(void *);
     void *argument;
 } run;
