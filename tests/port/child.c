@@ -651,5 +651,9 @@ int main(void)
         cmocka_unit_test(a_fork_without_exec_ends_at_its_first_call_with_a_message),
     };
     inherited = count_inheritable();
+    /* A shell's background job ignores SIGINT and SIGQUIT, and what a program ignores its children do, too. */
+    for (int number = 1; number < SIGRTMIN; number++)
+        if (number != SIGKILL && number != SIGSTOP)
+            signal(number, SIG_DFL);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
