@@ -125,9 +125,11 @@ static uint32_t low_of(uint32_t count)
     return 1u << (31 - (unsigned)__builtin_clz(count));
 }
 
+/* Of the process's index alone, which no two living ones share. Folding from above maps each 2^n indexes to each 2^n numbers one to one: processes
+ * in a row have a bucket each, side by side, and those at even distances do not crowd into a few. */
 static uint32_t bucket_number(const struct esi_timer_book *book, uint64_t receiver)
 {
-    uint32_t hash = (uint32_t)(receiver * UINT64_C(0x9e3779b97f4a7c15) >> 32);
+    uint32_t index = receiver & 0xfffffff, hash = index ^ index >> 6 ^ index >> 13;
     uint32_t low = low_of(book->bucket_count), number = hash & (2 * low - 1);
     return number < book->bucket_count ? number : hash & (low - 1);
 }

@@ -1,7 +1,9 @@
 /* timer_book.c - proves the book of a wheel's timers: by chance, against a list of what should be in it. */
+#include <string.h>
 #include "story.h"
 #include "base/random.h"
 #include "link/timer_book.h"
+#include "proc/process.h"
 
 enum { MOST = 5000 };
 
@@ -83,11 +85,14 @@ static void lives(uint64_t seed, int most, uint64_t receivers)
     check(receivers);
 }
 
+/* In the runtime, since blocks come from the pools. */
 static void lives_with_few_and_with_many_receivers(void)
 {
+    esi_enter();
     lives(1, 100, 2);
     lives(2, MOST, 5);
     lives(3, MOST, 2 * MOST);
+    esi_leave();
 }
 
 static void a_book_finds_what_is_in_it_by_reference_and_by_receiver(void **state)
@@ -96,9 +101,9 @@ static void a_book_finds_what_is_in_it_by_reference_and_by_receiver(void **state
     play_real(lives_with_few_and_with_many_receivers);
 }
 
-/* The last of many is found by `receiver` until it is taken, whichever was entered first. */
 static void ends_receivers(void)
 {
+    esi_enter();
     for (uint64_t i = 0; i < 3000; i++)
         add(i + 1, i % 1000 + 1);
     for (uint64_t receiver = 1; receiver <= 1000; receiver++) {
@@ -113,6 +118,7 @@ static void ends_receivers(void)
     EXPECT(esi_book_next(&book, &slot) == NULL);
     in_count = 0;
     esi_book_clear(&book);
+    esi_leave();
 }
 
 static void a_receivers_timers_can_be_taken_one_after_the_other(void **state)
