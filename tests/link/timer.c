@@ -319,7 +319,8 @@ static void begin(int i, es_pid receiver)
 
 static void cancel_one(int i)
 {
-    if (atomic_load_explicit(&fates[i].is_there, memory_order_acquire) && es_cancel_timer(fates[i].timer) >= 0)
+    if (atomic_load_explicit(&fates[i].is_there, memory_order_acquire) &&
+        es_cancel_timer(fates[i].timer) >= 0)
         atomic_fetch_add(&fates[i].cancelled, 1);
 }
 
