@@ -364,7 +364,7 @@ static void fate_round(void)
         begin(RECEIVERS * OWN + i, receivers[i % RECEIVERS]);
     es_sleep(4); /* until all are due */
     for (int i = 0; i < FATES; i++)
-        while (atomic_load(&fates[i].is_there) && es_read_timer(fates[i].timer) >= 0)
+        while (!atomic_load(&fates[i].is_there) || es_read_timer(fates[i].timer) >= 0)
             es_yield();
     for (int i = 0; i < RECEIVERS; i++) {
         es_send(receivers[i], done);
