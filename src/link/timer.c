@@ -1,126 +1,121 @@
 /* timer.c - timers that send a message that was built when they were started.
  *
- * A timer's reference holds the *receiver's* id where other references hold their maker's (0: the receiver is a name, looked up when it fires).
- * So one map serves both questions, which timer a reference means and which timers go with a process that ends. It is
- * parted into shards by that id, each with its lock.
+ * Each wheel has a book of the timers on it (link/timer_book.h), guarded by the wheel's lock. A timer's reference says where it stands:
+ * in place of its maker's id it holds the wheel's number and the slot in the book. Whom it is for it does not tell; a process notes in its flags on
+ * which wheels there are timers for it. Mostly a process starts a timer for itself and cancels it, on one scheduler: one lock each, that
+ * nobody else wants.
  *
- * Start arms the timer first, then lists it; so it may fire unlisted. Who frees it:
+ *   T1  Whoever holds a wheel's lock finds each timer of this room on the wheel and in the book, or in neither.
+ *   T2  Whoever takes it out of both owns it: the firing, es_cancel_timer(), the receiver's end, the node's. So it is fired or
+ *       cancelled, never both. A firing pushes the message before it gives the lock back: who does not find the timer any more finds
+ *       the message sent.
+ *   T3  A timer is entered only for a receiver that is alive and has noted the wheel, looked at with the lock held; the receiver's end closes the
+ *       inbox, then looks at its notes, then comes for each lock (link/known.h). So no timer outlives its receiver.
  *
- *   T1  `is_listed` and `has_fired` are guarded by the shard's lock; a timer is in the map exactly while it is listed.
- *   T2  Whoever takes a timer out of the map owns it: the firing itself, es_cancel_timer(), the receiver's end. A firing that does
- *       not find it listed leaves it to the one who took it out, or to start(), which finds `has_fired`.
- *   T3  An owner other than the firing calls esi_timer_cancel() before it frees: true says that it will not fire and the message is still the
- *       owner's, false that the firing has come back. That call decides who wins, under the wheel's lock.
- *
- * Locks: a wheel's, then a shard's (in fire); never a wheel's under a shard's. */
+ * Locks: a wheel's, then those of a push. */
 #include <engset/link.h>
 
-#include <pthread.h>
-#include "base/alloc.h"
 #include "link/known.h"
 #include "link/name.h"
 #include "link/timer.h"
+#include "link/timer_book.h"
+#include "proc/block.h"
 #include "proc/outside.h"
 
 #define NS_PER_MS 1000000
 
-enum { SHARDS = 64 };
+static struct {
+    _Alignas(64) struct esi_timer_book book;
+} wheels[ESI_SCHEDULERS_MAX];
 
-struct timer {
-    struct esi_timer timer;
-    struct esi_map_node in_shard; /* under {receiver, reference} while listed; guarded by the shard's lock */
-    es_atom name;                 /* the receiver's, if its id is 0 */
-    uint64_t deadline_ns;
-    struct esi_message *message; /* until it fires */
-    bool is_listed, has_fired;   /* T1 */
-};
+/* Where a reference says that its timer stands. No pid's id has the highest bit: to others it is the reference of nobody. */
+#define PLACE_MARK (UINT64_C(1) << 63)
 
-struct shard {
-    _Alignas(64) pthread_mutex_t lock;
-    struct esi_map timers;
-};
-
-static struct shard shards[SHARDS] = {[0 ... SHARDS - 1] = {.lock = PTHREAD_MUTEX_INITIALIZER}};
-
-/* Timers to names have no receiver: they are spread by their own number. */
-static struct shard *shard_of(struct esi_key key)
+static uint64_t place_of(unsigned wheel, uint32_t slot)
 {
-    uint64_t h = (key.a ? key.a : key.b) * UINT64_C(0x9e3779b97f4a7c15);
-    return &shards[h >> 58];
-}
-_Static_assert(SHARDS == 1 << 6, "the highest 6 bits choose the shard");
-
-static struct timer *timer_at(struct esi_map_node *node)
-{
-    return node ? ESI_CONTAINER_OF(node, struct timer, in_shard) : NULL;
+    return PLACE_MARK | (uint64_t)wheel << 32 | slot;
 }
 
-/* Under the shard's lock. */
-static void unlist(struct shard *shard, struct timer *t)
+/* False: it is no reference of a timer of this node. Inside the runtime, or inside by the door. */
+static bool get_wheel(es_ref ref, unsigned *wheel)
 {
-    esi_map_remove(&shard->timers, &t->in_shard);
-    t->is_listed = false;
+    uint64_t number = (ref.pid ^ PLACE_MARK) >> 32;
+    *wheel = (unsigned)number;
+    return !ref.node && number < (uint64_t)esi_node.scheduler_count;
 }
 
-static void timer_free(struct timer *t)
+/* Ends what was taken out (T2). */
+static void pending_free(struct esi_pending *p)
 {
-    if (t->message)
-        esi_message_free(t->message);
-    esi_free(t);
+    esi_message_free_here(esi_pending_message(p));
 }
 
-/* The firing: under a wheel's lock. */
+/* Takes it out. With the wheel's lock held. */
+static void take_out(unsigned wheel, struct esi_pending *p)
+{
+    esi_timer_disarm(&p->timer);
+    esi_book_remove(&wheels[wheel].book, p);
+}
+
+/* ------------------------------------------------------------ firing */
+
+/* With the wheel's lock held. */
 static void fire(struct esi_timer *timer)
 {
-    struct timer *t = ESI_CONTAINER_OF(timer, struct timer, timer);
-    struct esi_message *message = t->message;
-    uint64_t to = t->in_shard.key.a ? t->in_shard.key.a : esi_name_find(t->name);
-    t->message = NULL;
-    /* Sent before it is taken off the list: who does not find it there any more finds the message sent. */
+    struct esi_pending *p = ESI_CONTAINER_OF(timer, struct esi_pending, timer);
+    struct esi_message *message = esi_pending_message(p);
+    uint64_t to = message->to ? message->to : esi_name_find(p->name);
+    esi_book_remove(&wheels[atomic_load_explicit(&timer->wheel, memory_order_relaxed) - 1].book, p);
     if (!to || !esi_signal_push(to, message))
         esi_message_free(message);
-    struct shard *shard = shard_of(t->in_shard.key);
-    pthread_mutex_lock(&shard->lock);
-    bool is_ours = t->is_listed;
-    if (is_ours)
-        unlist(shard, t);
-    t->has_fired = true;
-    pthread_mutex_unlock(&shard->lock);
-    if (is_ours)
-        timer_free(t);
 }
 
-/* Ends `t`, which the caller took out of the map or never put in (T3). True: it will not fire. */
-static bool stop(struct timer *t)
+/* ------------------------------------------------------------ starting */
+
+/* Is the receiver alive? It then has noted that it has timers on that wheel (T3). With the wheel's lock held. */
+static bool has_noted(struct esi_process *self, uint64_t id, unsigned wheel)
 {
-    bool was_armed = esi_timer_cancel(&t->timer);
-    timer_free(t);
-    return was_armed;
+    uint32_t notes = ESI_FLAG_KNOWN | (uint32_t)ESI_FLAG_TIMERS << wheel % 16;
+    struct esi_process *p = id == self->id ? self : esi_process_slot(id);
+    if (!p || !esi_process_is(p, id))
+        return false;
+    /* relaxed: our own end looks later, in this very process; for others esi_known_alive() follows. Nobody takes these flags back. */
+    if ((atomic_load_explicit(&p->flags, memory_order_relaxed) & notes) != notes)
+        atomic_fetch_or_explicit(&p->flags, notes, memory_order_relaxed);
+    return p == self || esi_known_alive(id);
 }
 
-/* Arms and lists. `self` is who starts it. */
-static void start(struct esi_process *self, struct timer *t)
+/* {timeout, Ref, Message} was built before it was known where the timer stands. The block is ours alone. */
+static void write_place(struct esi_message *message, uint64_t place)
 {
-    struct esi_key key = t->in_shard.key;
-    struct shard *shard = shard_of(key);
-    esi_timer_start(&t->timer, t->deadline_ns);
-    pthread_mutex_lock(&shard->lock);
-    bool has_fired = t->has_fired;
-    bool is_wanted = !has_fired;
-    if (is_wanted && key.a == self->id)
-        /* relaxed: our own end looks at it, later in this very process. */
-        atomic_fetch_or_explicit(&self->flags, ESI_FLAG_KNOWN, memory_order_relaxed);
-    else if (is_wanted && key.a)
-        is_wanted = esi_known_alive(key.a) != NULL;
+    uint64_t *ref = (uint64_t *)(uintptr_t)esi_box(message->term.w)[2];
+    ref[2] = place;
+}
+
+/* Arms and enters what is built, or ends it when nobody is there. ES_ENOMEM: it is still the caller's. */
+static es_err start(struct esi_process *self, struct esi_pending *p, uint64_t deadline_ns, bool wrapped,
+                    es_ref *ref)
+{
+    struct esi_message *message = esi_pending_message(p);
+    unsigned wheel = esi_wheel_here();
+    struct esi_timer_book *book = &wheels[wheel].book;
+    bool must_rouse = false;
+    esi_wheel_lock(wheel);
+    bool has_room = esi_book_reserve(book);
+    bool is_wanted = has_room && (!message->to || has_noted(self, message->to, wheel));
     if (is_wanted) {
-        esi_map_insert(&shard->timers, &t->in_shard, key);
-        t->is_listed = true;
+        esi_book_add(book, p);
+        ref->pid = place_of(wheel, p->slot);
+        if (wrapped)
+            write_place(message, ref->pid);
+        must_rouse = esi_timer_arm(&p->timer, wheel, deadline_ns);
     }
-    pthread_mutex_unlock(&shard->lock);
-    if (has_fired)
-        timer_free(t);
-    else if (!is_wanted)
-        stop(t);
+    esi_wheel_unlock(wheel);
+    if (must_rouse)
+        esi_wheel_rouse(wheel);
+    if (has_room && !is_wanted)
+        pending_free(p);
+    return has_room ? ES_OK : ES_ENOMEM;
 }
 
 /* The absolute time; what does not fit is as good as never. */
@@ -145,16 +140,18 @@ static bool get_receiver(es_term to, uint64_t *id, es_atom *name)
     return true;
 }
 
+/* A block with the message, and room for the timer before it. */
 static es_err build(es_ref ref, es_term message, bool wrapped, struct esi_message **out)
 {
     if (wrapped)
-        return esi_message_copy(es_lend(ES_TUPLE(es_am_timeout, ref, message)), out);
-    return esi_message_copy(message, out);
+        return esi_message_copy_behind(sizeof(struct esi_pending),
+                                       es_lend(ES_TUPLE(es_am_timeout, ref, message)), out);
+    return esi_message_copy_behind_here(sizeof(struct esi_pending), message, out);
 }
 
 es_ref esi_send_later(es_term to, es_term message, int64_t time_ms, bool wrapped, bool absolute)
 {
-    struct esi_process *self = esi_enter();
+    struct esi_process *self = esi_enter_here();
     if (!self)
         return (es_ref){0};
     uint64_t id = 0;
@@ -162,22 +159,25 @@ es_ref esi_send_later(es_term to, es_term message, int64_t time_ms, bool wrapped
     if (time_ms < 0 || !get_receiver(to, &id, &name))
         esi_badarg(self, "start_timer");
     es_ref ref = esi_ref_new(self);
-    ref.pid = id;
-    struct timer *t = esi_alloc_zeroed(1, sizeof *t);
-    es_err error = t ? build(ref, message, wrapped, &t->message) : ES_ENOMEM;
-    if (error != ES_OK) {
-        esi_free(t);
-        if (error == ES_EINVAL)
-            esi_badarg(self, "start_timer");
-        esi_end_with(self, es_from_atom(es_am_system_limit));
+    ref.pid = PLACE_MARK; /* of a timer that is not started: nowhere, since its id is not found there */
+    struct esi_message *block = NULL;
+    es_err error = build(ref, message, wrapped, &block);
+    if (error == ES_OK) {
+        struct esi_pending *p = (struct esi_pending *)(void *)block->words;
+        esi_timer_init(&p->timer, fire);
+        p->reference = ref.id;
+        p->name = name;
+        block->to = id;
+        error = start(self, p, deadline(time_ms, absolute), wrapped, &ref);
+        if (error != ES_OK)
+            pending_free(p);
     }
-    esi_timer_init(&t->timer, fire);
-    t->name = name;
-    t->deadline_ns = deadline(time_ms, absolute);
-    t->in_shard.key = (struct esi_key){id, ref.id};
-    start(self, t);
+    if (error == ES_EINVAL)
+        esi_badarg(self, "start_timer");
+    if (error != ES_OK)
+        esi_end_with(self, es_from_atom(es_am_system_limit));
     esi_charge(self, 4);
-    esi_leave();
+    esi_leave_here();
     return ref;
 }
 
@@ -190,30 +190,35 @@ static int64_t left_ms(uint64_t deadline_ns)
     return deadline_ns <= now ? 0 : (int64_t)((deadline_ns - now + NS_PER_MS - 1) / NS_PER_MS);
 }
 
-static struct timer *take(es_ref ref)
+/* The timer with that reference, if it is there; `do_take`: out of wheel and book, and so the caller's. `*deadline_ns` is written if found. */
+static struct esi_pending *look_up(es_ref ref, bool do_take, uint64_t *deadline_ns)
 {
-    struct esi_key key = {ref.pid, ref.id};
-    struct shard *shard = shard_of(key);
-    pthread_mutex_lock(&shard->lock);
-    struct timer *t = timer_at(esi_map_find(&shard->timers, key));
-    if (t)
-        unlist(shard, t);
-    pthread_mutex_unlock(&shard->lock);
-    return t;
+    unsigned wheel;
+    if (!get_wheel(ref, &wheel))
+        return NULL;
+    esi_wheel_lock(wheel);
+    struct esi_pending *p = esi_book_find(&wheels[wheel].book, (uint32_t)ref.pid, ref.id);
+    if (p)
+        *deadline_ns = p->timer.node.deadline_ns;
+    if (p && do_take)
+        take_out(wheel, p);
+    esi_wheel_unlock(wheel);
+    return p;
 }
 
 static int64_t cancel(es_ref ref)
 {
-    struct timer *t = ref.node ? NULL : take(ref);
-    if (!t)
+    uint64_t deadline_ns;
+    struct esi_pending *p = look_up(ref, true, &deadline_ns);
+    if (!p)
         return ES_ENOTFOUND;
-    int64_t left = left_ms(t->deadline_ns);
-    return stop(t) ? left : ES_ENOTFOUND;
+    pending_free(p);
+    return left_ms(deadline_ns);
 }
 
 int64_t es_cancel_timer(es_ref timer)
 {
-    struct esi_process *self = esi_enter();
+    struct esi_process *self = esi_enter_here();
     if (!self && !esi_outside_enter())
         return ES_ENOTFOUND;
     int64_t left = cancel(timer);
@@ -222,7 +227,7 @@ int64_t es_cancel_timer(es_ref timer)
         return left;
     }
     esi_charge(self, 4);
-    esi_leave();
+    esi_leave_here();
     return left;
 }
 
@@ -262,50 +267,53 @@ es_err es_cancel_timer_async(es_ref timer, bool info)
 int64_t es_read_timer(es_ref timer)
 {
     struct esi_process *self = esi_enter();
-    int64_t left = ES_ENOTFOUND;
-    bool is_inside =
-        self || esi_outside_enter(); /* the node's end takes the tables down without their locks */
-    if (is_inside && !timer.node) {
-        struct esi_key key = {timer.pid, timer.id};
-        struct shard *shard = shard_of(key);
-        pthread_mutex_lock(&shard->lock);
-        struct timer *t = timer_at(esi_map_find(&shard->timers, key));
-        if (t)
-            left = left_ms(t->deadline_ns);
-        pthread_mutex_unlock(&shard->lock);
-    }
+    if (!self && !esi_outside_enter())
+        return ES_ENOTFOUND;
+    uint64_t deadline_ns;
+    int64_t left = look_up(timer, false, &deadline_ns) ? left_ms(deadline_ns) : ES_ENOTFOUND;
     if (self)
         esi_leave();
-    else if (is_inside)
+    else
         esi_outside_leave();
     return left;
 }
 
 /* ------------------------------------------------------------ ends */
 
-void esi_timers_forget(struct esi_process *self)
+/* Ends one timer for `receiver` on that wheel. One at a time, so that nobody waits long for the lock. False: there is none. */
+static bool forget_one(unsigned wheel, uint64_t receiver)
 {
-    struct esi_key key = {atomic_load_explicit(&self->id, memory_order_relaxed), 0};
-    struct shard *shard = shard_of(key);
-    for (;;) {
-        pthread_mutex_lock(&shard->lock);
-        struct timer *t = timer_at(esi_map_next_after(&shard->timers, key));
-        if (t && t->in_shard.key.a != key.a)
-            t = NULL;
-        if (t)
-            unlist(shard, t);
-        pthread_mutex_unlock(&shard->lock);
-        if (!t)
-            return;
-        stop(t);
-    }
+    esi_wheel_lock(wheel);
+    struct esi_pending *p = esi_book_find_for(&wheels[wheel].book, receiver);
+    if (p)
+        take_out(wheel, p);
+    esi_wheel_unlock(wheel);
+    if (p)
+        pending_free(p);
+    return p;
 }
 
+void esi_timers_forget(struct esi_process *self)
+{
+    /* relaxed, both: our own id; and the end has looked at the flags since the inbox was closed, what it saw we see too. */
+    uint64_t id = atomic_load_explicit(&self->id, memory_order_relaxed);
+    uint32_t flags = atomic_load_explicit(&self->flags, memory_order_relaxed);
+    for (unsigned wheel = 0; wheel < (unsigned)esi_node.scheduler_count; wheel++)
+        if (flags & (uint32_t)ESI_FLAG_TIMERS << wheel % 16)
+            while (forget_one(wheel, id)) {
+            }
+}
+
+/* No locks: nobody runs, and the door is closed. */
 void esi_timers_forget_all(void)
 {
-    for (int i = 0; i < SHARDS; i++)
-        for (struct timer *t; (t = timer_at(esi_map_first(&shards[i].timers)));) {
-            unlist(&shards[i], t);
-            stop(t);
+    for (unsigned wheel = 0; wheel < (unsigned)esi_node.scheduler_count; wheel++) {
+        struct esi_timer_book *book = &wheels[wheel].book;
+        uint32_t slot = 0;
+        for (struct esi_pending *p; (p = esi_book_next(book, &slot));) {
+            take_out(wheel, p);
+            pending_free(p);
         }
+        esi_book_clear(book);
+    }
 }

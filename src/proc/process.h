@@ -29,6 +29,8 @@ enum esi_flag {
     ESI_FLAG_LIMITED = 16,  /* has a message limit: senders count */
     ESI_FLAG_KNOWN =
         32, /* rooms above keep something about it in tables of theirs: esi_plug.ending is called */
+    ESI_FLAG_TIMERS =
+        1 << 16, /* this and the 15 bits above: link/timer.c notes which wheels have timers for it */
 };
 
 /* What a process asks of its worker when it leaves its stack for a while. */

@@ -5,6 +5,22 @@
 #include "proc/scheduler.h"
 #include "proc/worker.h"
 
+void esi_wheel_lock(unsigned wheel)
+{
+    pthread_spin_lock(&esi_node.schedulers[wheel].wheel_lock);
+}
+
+void esi_wheel_unlock(unsigned wheel)
+{
+    pthread_spin_unlock(&esi_node.schedulers[wheel].wheel_lock);
+}
+
+unsigned esi_wheel_here(void)
+{
+    struct esi_worker *worker = esi_worker_here();
+    return worker && worker->scheduler ? (unsigned)worker->scheduler->index : 0;
+}
+
 void esi_timer_init(struct esi_timer *timer, void (*fire)(struct esi_timer *))
 {
     esi_timer_node_init(&timer->node);
@@ -12,21 +28,32 @@ void esi_timer_init(struct esi_timer *timer, void (*fire)(struct esi_timer *))
     atomic_store_explicit(&timer->wheel, 0, memory_order_relaxed);
 }
 
-void esi_timer_start(struct esi_timer *timer, uint64_t deadline_ns)
+bool esi_timer_arm(struct esi_timer *timer, unsigned wheel, uint64_t deadline_ns)
 {
-    struct esi_worker *worker = esi_worker_here();
-    struct esi_scheduler *scheduler =
-        worker && worker->scheduler ? worker->scheduler : &esi_node.schedulers[0];
-    pthread_spin_lock(&scheduler->wheel_lock);
+    struct esi_scheduler *scheduler = &esi_node.schedulers[wheel];
     esi_wheel_insert(&scheduler->wheel, &timer->node, deadline_ns);
     /* relaxed: who cancels has learned of the timer by something that synchronises. */
-    atomic_store_explicit(&timer->wheel, (uint32_t)scheduler->index + 1, memory_order_relaxed);
-    bool is_earlier = deadline_ns < atomic_load_explicit(&scheduler->wheel_next_ns, memory_order_relaxed);
-    if (is_earlier)
-        atomic_store_explicit(&scheduler->wheel_next_ns, deadline_ns, memory_order_seq_cst);
-    pthread_spin_unlock(&scheduler->wheel_lock);
-    if (is_earlier && (!worker || worker->scheduler != scheduler))
-        esi_scheduler_rouse(scheduler);
+    atomic_store_explicit(&timer->wheel, wheel + 1, memory_order_relaxed);
+    if (deadline_ns >= atomic_load_explicit(&scheduler->wheel_next_ns, memory_order_relaxed))
+        return false;
+    atomic_store_explicit(&scheduler->wheel_next_ns, deadline_ns, memory_order_seq_cst);
+    struct esi_worker *worker = esi_worker_here();
+    return !worker || worker->scheduler != scheduler; /* the holder itself looks before it sleeps */
+}
+
+void esi_wheel_rouse(unsigned wheel)
+{
+    esi_scheduler_rouse(&esi_node.schedulers[wheel]);
+}
+
+void esi_timer_start(struct esi_timer *timer, uint64_t deadline_ns)
+{
+    unsigned wheel = esi_wheel_here();
+    esi_wheel_lock(wheel);
+    bool must_rouse = esi_timer_arm(timer, wheel, deadline_ns);
+    esi_wheel_unlock(wheel);
+    if (must_rouse)
+        esi_wheel_rouse(wheel);
 }
 
 bool esi_timer_cancel(struct esi_timer *timer)
@@ -34,12 +61,11 @@ bool esi_timer_cancel(struct esi_timer *timer)
     uint32_t wheel = atomic_load_explicit(&timer->wheel, memory_order_relaxed);
     if (!wheel)
         return false;
-    struct esi_scheduler *scheduler = &esi_node.schedulers[wheel - 1];
-    pthread_spin_lock(&scheduler->wheel_lock);
+    esi_wheel_lock(wheel - 1);
     bool was_armed = esi_wheel_is_armed(&timer->node);
     if (was_armed)
-        esi_wheel_remove(&timer->node);
-    pthread_spin_unlock(&scheduler->wheel_lock);
+        esi_timer_disarm(timer);
+    esi_wheel_unlock(wheel - 1);
     return was_armed;
 }
 
@@ -50,12 +76,12 @@ void esi_scheduler_fire_timers(struct esi_scheduler *scheduler, uint64_t now_ns)
         return;
     struct esi_list fired;
     esi_list_init(&fired);
-    pthread_spin_lock(&scheduler->wheel_lock);
+    esi_wheel_lock((unsigned)scheduler->index);
     esi_wheel_expire(&scheduler->wheel, now_ns, &fired);
     for (struct esi_list *it; (it = esi_list_pop_front(&fired));) {
         struct esi_timer *timer = ESI_CONTAINER_OF(it, struct esi_timer, node.in_wheel);
         timer->fire(timer);
     }
     atomic_store_explicit(&scheduler->wheel_next_ns, esi_wheel_next(&scheduler->wheel), memory_order_seq_cst);
-    pthread_spin_unlock(&scheduler->wheel_lock);
+    esi_wheel_unlock((unsigned)scheduler->index);
 }

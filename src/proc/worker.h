@@ -47,7 +47,7 @@ struct esi_scheduler {
     int slices, backlog;  /* since clock and poller were looked at; picks with others waiting */
     int32_t slice_budget; /* what the next slot inherits */
     struct esi_random random;
-    pthread_spinlock_t wheel_lock; /* guards the wheel; a run queue's lock may be taken under it */
+    pthread_spinlock_t wheel_lock; /* guards the wheel and what is kept of its timers: proc/timer.h */
     struct esi_wheel wheel;
     _Atomic(uint64_t) wheel_next_ns;     /* a lower bound, for sleeping; written under the lock */
     _Atomic(struct esi_worker *) holder; /* NULL: between two */

@@ -299,6 +299,143 @@ CASE(of_cancel_and_fire_exactly_one_happens, rounds(1000000), "TMR-14")
     play_simulated(many_live_timers, 2);
 }
 
+/* Timers for each other and for themselves, started on two schedulers, cancelled from a thread, while some receivers end. */
+enum { RECEIVERS = 12, OWN = 40, FATES = 2 * RECEIVERS * OWN };
+
+static struct fate {
+    es_ref timer; /* once `is_there` */
+    es_pid receiver;
+    _Atomic(bool) is_there;
+    _Atomic(int) fired, cancelled;
+} fates[FATES];
+static _Atomic(bool) is_over;
+
+static void begin(int i, es_pid receiver)
+{
+    fates[i].receiver = receiver;
+    fates[i].timer = es_send_after(i % 4, receiver, ES_TUPLE(tick, i));
+    atomic_store_explicit(&fates[i].is_there, true, memory_order_release);
+}
+
+static void cancel_one(int i)
+{
+    if (atomic_load_explicit(&fates[i].is_there, memory_order_acquire) &&
+        es_cancel_timer(fates[i].timer) >= 0)
+        atomic_fetch_add(&fates[i].cancelled, 1);
+}
+
+/* Every third one ends early, with timers left. */
+static void receives(es_term argument)
+{
+    int first = 0, i;
+    EXPECT(es_match(argument, &first));
+    for (int k = 0; k < OWN; k++) {
+        begin(first + k, es_self());
+        if (k % 5 == 0)
+            cancel_one(first + k - k % 3);
+    }
+    for (int count = 0; first / OWN % 3 != 0 || count < OWN / 2; count++)
+        es_receive {
+            es_case(ES_TUPLE(tick, &i))
+                atomic_fetch_add(&fates[i].fired, 1);
+            es_case(done)
+                return;
+        }
+}
+
+static void *cancels_all_the_time(void *unused)
+{
+    for (unsigned n = 0; !atomic_load(&is_over); n += 7)
+        cancel_one((int)(n % FATES));
+    return unused;
+}
+
+static void fate_round(void)
+{
+    es_pid receivers[RECEIVERS];
+    pthread_t thread;
+    memset(fates, 0, sizeof fates);
+    atomic_store(&is_over, false);
+    if (!EXPECT(pthread_create(&thread, NULL, cancels_all_the_time, NULL) == 0))
+        return;
+    for (int i = 0; i < RECEIVERS; i++)
+        receivers[i] = es_spawn(receives, es_lend(ES_T(i * OWN)));
+    for (int i = 0; i < RECEIVERS * OWN; i++)
+        begin(RECEIVERS * OWN + i, receivers[i % RECEIVERS]);
+    es_sleep(4); /* until all are due */
+    for (int i = 0; i < FATES; i++)
+        while (!atomic_load(&fates[i].is_there) || es_read_timer(fates[i].timer) >= 0)
+            es_yield();
+    for (int i = 0; i < RECEIVERS; i++) {
+        es_send(receivers[i], done);
+        wait_for_end(receivers[i]);
+    }
+    atomic_store(&is_over, true);
+    pthread_join(thread, NULL);
+    for (int i = 0; i < FATES; i++) {
+        int ends = fates[i].fired + fates[i].cancelled;
+        bool ends_early = false;
+        for (int r = 0; r < RECEIVERS; r += 3)
+            ends_early |= es_pid_equal(fates[i].receiver, receivers[r]);
+        EXPECT(es_read_timer(fates[i].timer) == ES_ENOTFOUND);
+        EXPECT(ends == 1 || (ends_early && ends == 0));
+    }
+}
+
+static void fate_rounds(void)
+{
+    long count = rounds(1000000) / 10000 < 20 ? 20 : rounds(1000000) / 10000;
+    for (long i = 0; i < count; i++)
+        fate_round();
+}
+
+CASE(each_of_many_timers_fires_or_is_cancelled_or_goes_with_its_receiver, rounds(1000000), "TMR-10 TMR-14")
+{
+    play_real(fate_rounds);
+}
+
+static void starts_for(es_term argument)
+{
+    es_pid parent, receiver;
+    EXPECT(es_match(argument, ES_TUPLE(&parent, &receiver)));
+    for (int i = 0; i < 100; i++) {
+        es_send(parent, es_start_timer(LONG_MS, receiver, tick));
+        es_yield();
+    }
+}
+
+STORY(timers_that_many_started_are_gone_when_their_receiver_ends, "TMR-10")
+{
+    enum { STARTERS = 6 };
+    static es_ref timers[STARTERS * 100];
+    es_pid p = es_spawn(exits_when_told);
+    for (int i = 0; i < STARTERS; i++)
+        es_spawn(starts_for, ES_TUPLE(es_self(), p));
+    for (int i = 0; i < STARTERS * 100; i++)
+        EXPECT(got(&timers[i]));
+    for (int i = 0; i < STARTERS * 100; i++)
+        EXPECT(es_read_timer(timers[i]) > 0);
+    tell_to_exit(p, r);
+    wait_for_end(p);
+    for (int i = 0; i < STARTERS * 100; i++)
+        EXPECT(es_read_timer(timers[i]) == ES_ENOTFOUND);
+}
+
+static es_ref stray;
+
+static void starts_a_stray(void)
+{
+    stray = es_start_timer(LONG_MS, later_name, tick);
+    EXPECT(es_read_timer(stray) > 0);
+}
+
+CASE(a_timer_of_a_node_that_is_down_is_not_found, 1, "TMR-02")
+{
+    play_real(starts_a_stray);
+    assert_int_equal(es_read_timer(stray), ES_ENOTFOUND);
+    assert_int_equal(es_cancel_timer(stray), ES_ENOTFOUND);
+}
+
 static void long_timers(void)
 {
     const int64_t long_ms = (INT64_C(1) << 32) + 5;
@@ -335,6 +472,9 @@ int main(void)
         cmocka_unit_test(a_timer_can_be_read),
         cmocka_unit_test(a_timer_never_fires_early),
         cmocka_unit_test(of_cancel_and_fire_exactly_one_happens),
+        cmocka_unit_test(each_of_many_timers_fires_or_is_cancelled_or_goes_with_its_receiver),
+        cmocka_unit_test(timers_that_many_started_are_gone_when_their_receiver_ends),
+        cmocka_unit_test(a_timer_of_a_node_that_is_down_is_not_found),
         cmocka_unit_test(a_timer_may_be_longer_than_49_days),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
