@@ -41,7 +41,7 @@ enum {
 };
 #define REPORT_AFTER_NS        UINT64_C(1000000000)
 #define REPORT_DRIVEN_AFTER_NS UINT64_C(100000000) /* nobody takes over from it: sooner */
-#define PLACE_WAIT_NS          UINT64_C(100000000) /* a thread may wait that long for its turn to answer */
+#define PLACE_WAIT_NS          UINT64_C(500000000) /* a thread may wait that long for its turn to answer */
 
 static struct {
     struct esi_thread thread;
