@@ -39,7 +39,7 @@ enum {
     KILL_BURST = 3
 };
 #define REPORT_AFTER_NS UINT64_C(1000000000)
-#define PLACE_WAIT_NS   UINT64_C(100000000) /* a thread may wait that long for its turn to answer */
+#define PLACE_WAIT_NS   UINT64_C(500000000) /* a thread may wait that long for its turn to answer */
 
 static struct {
     struct esi_thread thread;
