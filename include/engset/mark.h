@@ -7,8 +7,8 @@
  *
  * Turned aside: abort() and a failed assert() end the calling process instead of the OS process, and errno and
  * pthread_self() are calls that are made anew each time, since a process may go on in another thread after a wait
- * (engset/proc.h). Headers may be included in any order; NDEBUG means what it always means. In C++ all of it holds for clang; with g++ abort() is turned aside
- * only where this header comes before <cstdlib>.
+ * (engset/proc.h). Headers may be included in any order; NDEBUG means what it always means. In C++ all of it holds for
+ * clang; with g++ abort() is turned aside only where this header comes before <cstdlib>.
  *
  * Define ES_NO_MARK before including to leave and turn aside nothing: for code that only talks to a node from outside. */
 #ifndef ENGSET_MARK_H

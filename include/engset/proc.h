@@ -150,8 +150,8 @@ typedef struct es_spawn_options {
     size_t stack_size_bytes; /* address space for its stack; 0: 64 KiB */
     int64_t message_limit;   /* 0: none. Counts messages only: signals, replies, messages to oneself pass */
     es_limit_policy message_limit_policy;
-    size_t
-        memory_limit_bytes; /* of es_new, es_alloc, es_keep and messages held; 0: none. Over it: ended with `killed` */
+    /* Of es_new, es_alloc, es_keep and messages held; 0: none. Over it: ended with `killed`. */
+    size_t memory_limit_bytes;
 } es_spawn_options;
 
 typedef struct esi_argument {
@@ -192,8 +192,8 @@ ES_API es_err es_last_error(void);
 #define ESI_SPAWN2(options, f, x)                                                                        \
     esi_spawn((options), ((void)sizeof((f)(ESI_IF_VALUE((x), es_none(), (x))), 0), (void (*)(void))(f)), \
               ESI_ARGUMENT(x))
-/* What ES_T() takes, but for pointers: they are passed as they are. `x` stands in each of these only once more than in what it is for: gcc
- * gives every literal that is written a place in the frame, also those of the branches that are not taken. */
+/* What ES_T() takes, but for pointers: they are passed as they are. The branches choose a function, and `x` stands behind them: gcc gives
+ * every literal that is written a place in the frame, also in branches that are not taken. ESI_IF_VALUE() only checks what `f` takes. */
 #define ESI_IF_VALUE(x, yes, no)       \
     _Generic((x), _Bool                \
              : yes, char               \

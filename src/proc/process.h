@@ -88,7 +88,7 @@ struct esi_process {
     bool has_room_waiters;           /* its bonds hold some who wait for room in its mailbox */
     bool is_faulted;                 /* ends by a fault or an error of its own: worth a report */
     bool
-        is_pinned; /* only last_worker may run it: while pin_count, or once, when foreign code sends it back there */
+        is_pinned; /* last_worker alone may run it: while pin_count, or once, when foreign code sends it back */
     uint16_t suspend_count;
     uint16_t frame_refs; /* others hold pointers into its stack: not hibernated */
     uint16_t pin_count;
@@ -99,7 +99,7 @@ struct esi_process {
         uint64_t reference, caller;
     } serving; /* a call to it that has no answer yet, the only one as a rule; more are bonds. reference 0: none */
     uint64_t group_leader, parent;
-    int64_t memory_bytes; /* blocks it owns and messages it holds; shown to others at each switch */
+    int64_t memory_bytes; /* blocks it owns and messages it holds; others read it as it is */
 
     /* published: written by the owner or on its behalf, relaxed; a figure to be shown */
     _Atomic(uint8_t) state;         /* es_state */
@@ -108,7 +108,7 @@ struct esi_process {
     _Atomic(uint8_t)
         alarm_is_set; /* `timeout` will ring at its deadline. By the owner, and by who rings it */
     _Atomic(uint32_t)
-        since; /* the node's coarse clock in steps of 2^20 ns when `state` changed; wraps in 52 days */
+        since; /* when `state` changed: the coarse clock in steps of 2^20 ns; wraps in 52 days */
     _Atomic(int32_t) links, monitors, monitored_by; /* by bond.c: how many bonds of these kinds */
     _Atomic(uint32_t) dropped;                      /* stays at the greatest number */
     _Atomic(int64_t) reductions;

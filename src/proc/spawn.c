@@ -11,6 +11,7 @@
 #include "proc/outside.h"
 #include "proc/process.h"
 #include "proc/scheduler.h"
+#include "proc/slice.h"
 #include "proc/worker.h"
 #include "term/copy.h"
 
@@ -45,7 +46,7 @@ static void init(struct esi_process *p, void (*function)(void), uint64_t argumen
     p->function = function;
     p->argument = argument;
     p->memory_bytes = sizeof *p;
-    atomic_store_explicit(&p->state, ES_STATE_RUNNABLE, memory_order_relaxed);
+    esi_show(p, ES_STATE_RUNNABLE);
 }
 
 static bool needs_extra(const es_spawn_options *o)

@@ -1,66 +1,13 @@
 /* proc/contain/line.c - DWARF's line machine, as far as one question needs it. */
 #include <string.h>
+#include "proc/contain/dwarf.h"
 #include "proc/contain/line.h"
 
 enum { FORM_STRING = 0x08, FORM_LINE_STRP = 0x1f, FORM_STRP = 0x0e, FORM_UDATA = 0x0f, FORM_BLOCK = 0x09 };
 enum { CONTENT_PATH = 1, CONTENT_DIRECTORY = 2, FORMATS_MAX = 8 };
 
-struct reader {
-    const uint8_t *at, *end;
-    bool failed;
-};
-
-static uint64_t fixed(struct reader *r, size_t bytes)
-{
-    uint64_t value = 0;
-    if (r->failed || bytes > 8 || (size_t)(r->end - r->at) < bytes) {
-        r->failed = true;
-        return 0;
-    }
-    memcpy(&value, r->at, bytes);
-    r->at += bytes;
-    return value;
-}
-
-static void skip(struct reader *r, uint64_t bytes)
-{
-    if (r->failed || bytes > (uint64_t)(r->end - r->at))
-        r->failed = true;
-    else
-        r->at += bytes;
-}
-
-static uint64_t uleb(struct reader *r)
-{
-    uint64_t value = 0;
-    for (unsigned shift = 0; shift < 64; shift += 7) {
-        uint8_t byte = (uint8_t)fixed(r, 1);
-        value |= (uint64_t)(byte & 0x7f) << shift;
-        if (!(byte & 0x80))
-            return value;
-    }
-    r->failed = true;
-    return 0;
-}
-
-static int64_t sleb(struct reader *r)
-{
-    uint64_t value = 0;
-    for (unsigned shift = 0; shift < 64; shift += 7) {
-        uint8_t byte = (uint8_t)fixed(r, 1);
-        value |= (uint64_t)(byte & 0x7f) << shift;
-        if (!(byte & 0x80)) {
-            if (byte & 0x40 && shift + 7 < 64)
-                value |= ~(uint64_t)0 << (shift + 7);
-            return (int64_t)value;
-        }
-    }
-    r->failed = true;
-    return 0;
-}
-
 /* A string that ends within the bytes; "" when it does not. */
-static const char *string(struct reader *r)
+static const char *string(struct esi_dwarf *r)
 {
     const uint8_t *end = r->failed ? NULL : memchr(r->at, 0, (size_t)(r->end - r->at));
     if (!end) {
@@ -87,34 +34,34 @@ struct unit {
     int8_t line_base;
     uint8_t line_range;
     const uint8_t *opcode_lengths;
-    struct reader names; /* directories, then files */
-    struct reader program;
+    struct esi_dwarf names; /* directories, then files */
+    struct esi_dwarf program;
 };
 
-static bool read_header(struct reader *r, struct unit *u)
+static bool read_header(struct esi_dwarf *r, struct unit *u)
 {
-    uint64_t length = fixed(r, 4);
+    uint64_t length = esi_dwarf_fixed(r, 4);
     if (r->failed || length >= 0xfffffff0 || length > (uint64_t)(r->end - r->at))
         return false;
-    struct reader in = {r->at, r->at + length, false};
+    struct esi_dwarf in = {r->at, r->at + length, false};
     r->at += length;
-    u->version = (unsigned)fixed(&in, 2);
+    u->version = (unsigned)esi_dwarf_fixed(&in, 2);
     if (u->version < 2 || u->version > 5)
         return false;
     if (u->version == 5)
-        skip(&in, 2);
-    uint64_t header_length = fixed(&in, 4);
+        esi_dwarf_skip(&in, 2);
+    uint64_t header_length = esi_dwarf_fixed(&in, 4);
     u->program = in;
-    skip(&u->program, header_length);
+    esi_dwarf_skip(&u->program, header_length);
     in.end = u->program.at;
-    u->least_length = (uint8_t)fixed(&in, 1);
-    u->operations = u->version >= 4 ? (uint8_t)fixed(&in, 1) : 1;
-    skip(&in, 1);
-    u->line_base = (int8_t)fixed(&in, 1);
-    u->line_range = (uint8_t)fixed(&in, 1);
-    u->opcode_base = (uint8_t)fixed(&in, 1);
+    u->least_length = (uint8_t)esi_dwarf_fixed(&in, 1);
+    u->operations = u->version >= 4 ? (uint8_t)esi_dwarf_fixed(&in, 1) : 1;
+    esi_dwarf_skip(&in, 1);
+    u->line_base = (int8_t)esi_dwarf_fixed(&in, 1);
+    u->line_range = (uint8_t)esi_dwarf_fixed(&in, 1);
+    u->opcode_base = (uint8_t)esi_dwarf_fixed(&in, 1);
     u->opcode_lengths = in.at;
-    skip(&in, u->opcode_base ? u->opcode_base - 1u : 0);
+    esi_dwarf_skip(&in, u->opcode_base ? u->opcode_base - 1u : 0);
     u->names = in;
     return !in.failed && !u->program.failed && u->line_range != 0 && u->operations != 0;
 }
@@ -132,55 +79,55 @@ static void advance(const struct unit *u, struct row *row, uint64_t by)
 }
 
 /* The opcodes 1 to 9 and beyond. True: a row was made. */
-static bool run_standard(const struct unit *u, struct reader *r, struct row *row, uint8_t op)
+static bool run_standard(const struct unit *u, struct esi_dwarf *r, struct row *row, uint8_t op)
 {
     switch (op) {
     case 1: /* copy */
         return true;
     case 2:
-        advance(u, row, uleb(r));
+        advance(u, row, esi_dwarf_uleb(r));
         return false;
     case 3:
-        row->line += sleb(r);
+        row->line += esi_dwarf_sleb(r);
         return false;
     case 4:
-        row->file = uleb(r);
+        row->file = esi_dwarf_uleb(r);
         return false;
     case 8: /* const_add_pc */
         advance(u, row, (255u - u->opcode_base) / u->line_range);
         return false;
     case 9:
-        row->address += fixed(r, 2);
+        row->address += esi_dwarf_fixed(r, 2);
         return false;
     default:
         for (int i = 0; i < u->opcode_lengths[op - 1]; i++)
-            (void)uleb(r);
+            (void)esi_dwarf_uleb(r);
         return false;
     }
 }
 
 /* True: the sequence ends. */
-static bool run_extended(struct reader *r, struct row *row)
+static bool run_extended(struct esi_dwarf *r, struct row *row)
 {
-    uint64_t length = uleb(r);
-    struct reader in = *r;
-    skip(r, length);
+    uint64_t length = esi_dwarf_uleb(r);
+    struct esi_dwarf in = *r;
+    esi_dwarf_skip(r, length);
     if (r->failed || length == 0)
         return false;
-    uint8_t op = (uint8_t)fixed(&in, 1);
+    uint8_t op = (uint8_t)esi_dwarf_fixed(&in, 1);
     if (op == 2) /* set_address */
-        row->address = fixed(&in, length - 1);
+        row->address = esi_dwarf_fixed(&in, length - 1);
     return op == 1;
 }
 
 /* The row that covers `wanted`: the last one at or before it whose successor lies behind it. */
 static bool find_row(const struct unit *u, uint64_t wanted, struct row *out)
 {
-    struct reader r = u->program;
+    struct esi_dwarf r = u->program;
     struct row row = {0, 1, 1}, last = row;
     bool has_last = false;
     while (!r.failed && r.at < r.end) {
-        uint8_t op = (uint8_t)fixed(&r, 1);
+        uint8_t op = (uint8_t)esi_dwarf_fixed(&r, 1);
         bool ends = false, makes_row;
         if (op >= u->opcode_base) {
             advance(u, &row, (unsigned)(op - u->opcode_base) / u->line_range);
@@ -213,36 +160,36 @@ struct name {
     uint64_t directory;
 };
 
-static const char *read_form(const struct unit *u, struct reader *r, uint64_t form, uint64_t *number)
+static const char *read_form(const struct unit *u, struct esi_dwarf *r, uint64_t form, uint64_t *number)
 {
     *number = 0;
     switch (form) {
     case FORM_STRING:
         return string(r);
     case FORM_LINE_STRP:
-        return string_at(u->tables->line_strings, fixed(r, 4));
+        return string_at(u->tables->line_strings, esi_dwarf_fixed(r, 4));
     case FORM_STRP:
-        return string_at(u->tables->strings, fixed(r, 4));
+        return string_at(u->tables->strings, esi_dwarf_fixed(r, 4));
     case FORM_UDATA:
-        *number = uleb(r);
+        *number = esi_dwarf_uleb(r);
         return "";
     case 0x0b: /* data1, 2, 4, 8, 16 */
-        *number = fixed(r, 1);
+        *number = esi_dwarf_fixed(r, 1);
         return "";
     case 0x05:
-        *number = fixed(r, 2);
+        *number = esi_dwarf_fixed(r, 2);
         return "";
     case 0x06:
-        *number = fixed(r, 4);
+        *number = esi_dwarf_fixed(r, 4);
         return "";
     case 0x07:
-        *number = fixed(r, 8);
+        *number = esi_dwarf_fixed(r, 8);
         return "";
     case 0x1e:
-        skip(r, 16);
+        esi_dwarf_skip(r, 16);
         return "";
     case FORM_BLOCK:
-        skip(r, uleb(r));
+        esi_dwarf_skip(r, esi_dwarf_uleb(r));
         return "";
     default:
         r->failed = true;
@@ -251,16 +198,16 @@ static const char *read_form(const struct unit *u, struct reader *r, uint64_t fo
 }
 
 /* Reads one table of version 5 and leaves entry `wanted` in `*out`. */
-static void read_table(const struct unit *u, struct reader *r, uint64_t wanted, struct name *out)
+static void read_table(const struct unit *u, struct esi_dwarf *r, uint64_t wanted, struct name *out)
 {
-    uint64_t content[FORMATS_MAX], form[FORMATS_MAX], format_count = fixed(r, 1);
+    uint64_t content[FORMATS_MAX], form[FORMATS_MAX], format_count = esi_dwarf_fixed(r, 1);
     if (format_count > FORMATS_MAX)
         r->failed = true;
     for (uint64_t i = 0; i < format_count && !r->failed; i++) {
-        content[i] = uleb(r);
-        form[i] = uleb(r);
+        content[i] = esi_dwarf_uleb(r);
+        form[i] = esi_dwarf_uleb(r);
     }
-    uint64_t count = uleb(r);
+    uint64_t count = esi_dwarf_uleb(r);
     for (uint64_t i = 0; i < count && format_count && !r->failed; i++) {
         struct name name = {"", 0};
         for (uint64_t f = 0; f < format_count; f++) {
@@ -278,7 +225,7 @@ static void read_table(const struct unit *u, struct reader *r, uint64_t wanted, 
 
 static void find_name_5(const struct unit *u, uint64_t file, struct name *name, const char **directory)
 {
-    struct reader directories = u->names, r = u->names;
+    struct esi_dwarf directories = u->names, r = u->names;
     struct name unused = {"", 0}, found = {"", 0};
     read_table(u, &r, UINT64_MAX, &unused);
     read_table(u, &r, file, name);
@@ -289,16 +236,16 @@ static void find_name_5(const struct unit *u, uint64_t file, struct name *name, 
 /* Before version 5 both count from 1, and directory 0 is the compiler's. */
 static void find_name_4(const struct unit *u, uint64_t file, struct name *name, const char **directory)
 {
-    struct reader r = u->names, directories = r;
+    struct esi_dwarf r = u->names, directories = r;
     while (!r.failed && *string(&r) != '\0')
         ;
     for (uint64_t i = 1; !r.failed; i++) {
         const char *path = string(&r);
         if (*path == '\0')
             break;
-        uint64_t in = uleb(&r);
-        (void)uleb(&r);
-        (void)uleb(&r);
+        uint64_t in = esi_dwarf_uleb(&r);
+        (void)esi_dwarf_uleb(&r);
+        (void)esi_dwarf_uleb(&r);
         if (i == file)
             *name = (struct name){path, in};
     }
@@ -336,8 +283,8 @@ static void write_path(const char *directory, const char *path, char *file, size
 
 bool esi_line_find(const struct esi_line_tables *tables, uint64_t address, char *file, size_t size, int *line)
 {
-    struct reader r = {tables->lines.data,
-                       tables->lines.data ? tables->lines.data + tables->lines.size : NULL, false};
+    struct esi_dwarf r = {tables->lines.data,
+                          tables->lines.data ? tables->lines.data + tables->lines.size : NULL, false};
     while (r.at < r.end) {
         struct unit u = {.tables = tables};
         const uint8_t *before = r.at;

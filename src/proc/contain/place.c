@@ -127,14 +127,7 @@ bool esi_place_of(pid_t tid, struct esi_stack_span stack, void (*function)(void)
         esi_text_str(out, ", called at ");
         caller = esi_place_for_people(caller, function);
         esi_symbol_find(caller, true, &symbol);
-        esi_symbol_text(&symbol, caller, out);
-        if (symbol.line > 0) {
-            esi_text_str(out, " (");
-            esi_text_printable(out, symbol.file, strlen(symbol.file));
-            esi_text_char(out, ':');
-            esi_text_i64(out, symbol.line);
-            esi_text_char(out, ')');
-        }
+        esi_symbol_text_and_line(&symbol, caller, out);
     }
     return true;
 }

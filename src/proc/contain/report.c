@@ -152,14 +152,7 @@ static bool append_place(struct esi_text *text, uintptr_t pc)
 {
     struct esi_symbol symbol;
     esi_symbol_find(pc, true, &symbol);
-    esi_symbol_text(&symbol, pc, text);
-    if (symbol.line > 0) {
-        esi_text_str(text, " (");
-        esi_text_printable(text, symbol.file, strlen(symbol.file));
-        esi_text_char(text, ':');
-        esi_text_i64(text, symbol.line);
-        esi_text_char(text, ')');
-    }
+    esi_symbol_text_and_line(&symbol, pc, text);
     return symbol.function[0] != '\0';
 }
 

@@ -331,6 +331,18 @@ void esi_symbol_text(const struct esi_symbol *symbol, uintptr_t pc, struct esi_t
     }
 }
 
+void esi_symbol_text_and_line(const struct esi_symbol *symbol, uintptr_t pc, struct esi_text *text)
+{
+    esi_symbol_text(symbol, pc, text);
+    if (symbol->line <= 0)
+        return;
+    esi_text_str(text, " (");
+    esi_text_printable(text, symbol->file, strlen(symbol->file));
+    esi_text_char(text, ':');
+    esi_text_i64(text, symbol->line);
+    esi_text_char(text, ')');
+}
+
 void esi_symbols_stop(void)
 {
     pthread_mutex_lock(&lock);

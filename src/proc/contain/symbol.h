@@ -25,6 +25,9 @@ void esi_symbol_find(uintptr_t pc, bool wants_line, struct esi_symbol *out);
 /* Appends "function+0x1c in module", "module+0x1234", or "0x7f..." */
 void esi_symbol_text(const struct esi_symbol *symbol, uintptr_t pc, struct esi_text *text);
 
+/* The same and, when it is known, " (src/kv.c:41)". */
+void esi_symbol_text_and_line(const struct esi_symbol *symbol, uintptr_t pc, struct esi_text *text);
+
 /* Gives cached tables back. No process runs any more. */
 void esi_symbols_stop(void);
 

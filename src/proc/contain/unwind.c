@@ -5,6 +5,7 @@
  * believed as far as they are in a module we know; what is odd ends the walk. Format: LSB Core, "Exception Frames". */
 #include <string.h>
 #include <ucontext.h>
+#include "proc/contain/dwarf.h"
 #include "proc/contain/module.h"
 #include "proc/contain/unwind.h"
 
@@ -52,68 +53,14 @@ __attribute__((no_sanitize("address", "thread"))) bool esi_stack_read(struct esi
 
 /* ---- reading tables ---- */
 
-struct reader {
-    const uint8_t *at, *end;
-    bool failed;
-};
-
-static uint64_t read_fixed(struct reader *r, size_t bytes)
-{
-    uint64_t value = 0;
-    if (r->failed || (size_t)(r->end - r->at) < bytes) {
-        r->failed = true;
-        return 0;
-    }
-    memcpy(&value, r->at, bytes); /* both machines are little-endian */
-    r->at += bytes;
-    return value;
-}
-
-static uint64_t read_uleb(struct reader *r)
-{
-    uint64_t value = 0;
-    for (unsigned shift = 0; shift < 64; shift += 7) {
-        uint8_t byte = (uint8_t)read_fixed(r, 1);
-        value |= (uint64_t)(byte & 0x7f) << shift;
-        if (!(byte & 0x80))
-            return value;
-    }
-    r->failed = true;
-    return 0;
-}
-
-static int64_t read_sleb(struct reader *r)
-{
-    uint64_t value = 0;
-    for (unsigned shift = 0; shift < 64; shift += 7) {
-        uint8_t byte = (uint8_t)read_fixed(r, 1);
-        value |= (uint64_t)(byte & 0x7f) << shift;
-        if (!(byte & 0x80)) {
-            if (byte & 0x40 && shift + 7 < 64)
-                value |= ~(uint64_t)0 << (shift + 7);
-            return (int64_t)value;
-        }
-    }
-    r->failed = true;
-    return 0;
-}
-
-static void skip(struct reader *r, uint64_t bytes)
-{
-    if (bytes > (uint64_t)(r->end - r->at))
-        r->failed = true;
-    else
-        r->at += bytes;
-}
-
 /* An entry (of a function, or a common one that functions share) from its length word on. */
-static struct reader entry_at(const uint8_t *entry)
+static struct esi_dwarf entry_at(const uint8_t *entry)
 {
     uint32_t length;
     memcpy(&length, entry, sizeof length);
     if (length == 0 || length == UINT32_MAX)
-        return (struct reader){.failed = true};
-    return (struct reader){entry + 4, entry + 4 + length, false};
+        return (struct esi_dwarf){.failed = true};
+    return (struct esi_dwarf){entry + 4, entry + 4 + length, false};
 }
 
 /* ---- what a function's entry says ---- */
@@ -123,35 +70,35 @@ struct function {
     uint64_t code_align;
     int64_t data_align;
     uint64_t return_register;
-    struct reader common, own; /* instructions */
+    struct esi_dwarf common, own; /* instructions */
 };
 
 /* The common entry; fills in what it says. True: a length stands before the function's own augmentation. */
 static bool read_common(const uint8_t *entry, struct function *f, uint8_t *encoding)
 {
-    struct reader r = entry_at(entry);
-    (void)read_fixed(&r, 4); /* marks it as a common one */
-    uint8_t version = (uint8_t)read_fixed(&r, 1);
+    struct esi_dwarf r = entry_at(entry);
+    (void)esi_dwarf_fixed(&r, 4); /* marks it as a common one */
+    uint8_t version = (uint8_t)esi_dwarf_fixed(&r, 1);
     const char *letters = (const char *)r.at;
-    while (!r.failed && read_fixed(&r, 1) != 0)
+    while (!r.failed && esi_dwarf_fixed(&r, 1) != 0)
         ;
-    f->code_align = read_uleb(&r);
-    f->data_align = read_sleb(&r);
-    f->return_register = version == 1 ? read_fixed(&r, 1) : read_uleb(&r);
+    f->code_align = esi_dwarf_uleb(&r);
+    f->data_align = esi_dwarf_sleb(&r);
+    f->return_register = version == 1 ? esi_dwarf_fixed(&r, 1) : esi_dwarf_uleb(&r);
     *encoding = ENCODING_PCREL_SDATA4;
     if (r.failed || letters[0] != 'z')
         return false;
-    uint64_t length = read_uleb(&r);
-    struct reader data = r;
-    skip(&r, length);
+    uint64_t length = esi_dwarf_uleb(&r);
+    struct esi_dwarf data = r;
+    esi_dwarf_skip(&r, length);
     for (const char *l = letters + 1; *l && !data.failed; l++) {
         if (*l == 'R')
-            *encoding = (uint8_t)read_fixed(&data, 1);
+            *encoding = (uint8_t)esi_dwarf_fixed(&data, 1);
         else if (*l == 'L')
-            (void)read_fixed(&data, 1);
+            (void)esi_dwarf_fixed(&data, 1);
         else if (*l == 'P') {
-            uint8_t how = (uint8_t)read_fixed(&data, 1);
-            skip(&data, (how & 0x0f) == 0x0b || (how & 0x0f) == 0x03 ? 4 : 8);
+            uint8_t how = (uint8_t)esi_dwarf_fixed(&data, 1);
+            esi_dwarf_skip(&data, (how & 0x0f) == 0x0b || (how & 0x0f) == 0x03 ? 4 : 8);
         } else if (*l != 'B')
             return false; /* 'S', a signal's frame, or unknown */
     }
@@ -161,18 +108,18 @@ static bool read_common(const uint8_t *entry, struct function *f, uint8_t *encod
 
 static bool read_function(const uint8_t *entry, struct function *f)
 {
-    struct reader r = entry_at(entry);
+    struct esi_dwarf r = entry_at(entry);
     const uint8_t *pointer_at = r.at;
     if (r.failed)
         return false;
-    uint32_t back = (uint32_t)read_fixed(&r, 4);
+    uint32_t back = (uint32_t)esi_dwarf_fixed(&r, 4);
     uint8_t encoding;
     if (back == 0 || !read_common(pointer_at - back, f, &encoding) || encoding != ENCODING_PCREL_SDATA4)
         return false;
     uintptr_t here = (uintptr_t)r.at;
-    f->start = here + (uintptr_t)(intptr_t)(int32_t)read_fixed(&r, 4);
-    f->end = f->start + (uintptr_t)read_fixed(&r, 4);
-    skip(&r, read_uleb(&r));
+    f->start = here + (uintptr_t)(intptr_t)(int32_t)esi_dwarf_fixed(&r, 4);
+    f->end = f->start + (uintptr_t)esi_dwarf_fixed(&r, 4);
+    esi_dwarf_skip(&r, esi_dwarf_uleb(&r));
     f->own = r;
     return !r.failed;
 }
@@ -246,7 +193,7 @@ static void restore(struct machine *m, const struct function *f, uint64_t reg)
 }
 
 /* The instructions whose operand is in the low six bits. True: it was one. */
-static bool run_short(struct machine *m, const struct function *f, struct reader *r, uint8_t op)
+static bool run_short(struct machine *m, const struct function *f, struct esi_dwarf *r, uint8_t op)
 {
     struct saved other;
     uint64_t low = op & 0x3f;
@@ -255,7 +202,8 @@ static bool run_short(struct machine *m, const struct function *f, struct reader
         m->at += low * f->code_align;
         return true;
     case 0x80: /* offset */
-        *saved_of(m, f, low, &other) = (struct saved){true, false, (int64_t)read_uleb(r) * f->data_align};
+        *saved_of(m, f, low, &other) =
+            (struct saved){true, false, (int64_t)esi_dwarf_uleb(r) * f->data_align};
         return true;
     case 0xc0:
         restore(m, f, low);
@@ -266,39 +214,39 @@ static bool run_short(struct machine *m, const struct function *f, struct reader
 }
 
 /* Those that say where registers are. True: it was one. */
-static bool run_saving(struct machine *m, const struct function *f, struct reader *r, uint8_t op)
+static bool run_saving(struct machine *m, const struct function *f, struct esi_dwarf *r, uint8_t op)
 {
     struct saved other;
     uint64_t reg;
     switch (op) {
     case 0x05: /* offset_extended */
     case 0x11: /* offset_extended_sf */
-        reg = read_uleb(r);
-        *saved_of(m, f, reg, &other) =
-            (struct saved){true, false, (op == 0x05 ? (int64_t)read_uleb(r) : read_sleb(r)) * f->data_align};
+        reg = esi_dwarf_uleb(r);
+        *saved_of(m, f, reg, &other) = (struct saved){
+            true, false, (op == 0x05 ? (int64_t)esi_dwarf_uleb(r) : esi_dwarf_sleb(r)) * f->data_align};
         return true;
     case 0x06: /* restore_extended */
-        restore(m, f, read_uleb(r));
+        restore(m, f, esi_dwarf_uleb(r));
         return true;
     case 0x07: /* undefined: of the return address, the outermost frame */
-        saved_of(m, f, read_uleb(r), &other)->is_lost = true;
+        saved_of(m, f, esi_dwarf_uleb(r), &other)->is_lost = true;
         return true;
     case 0x08: /* same_value */
-        *saved_of(m, f, read_uleb(r), &other) = (struct saved){0};
+        *saved_of(m, f, esi_dwarf_uleb(r), &other) = (struct saved){0};
         return true;
     case 0x09: /* register */
-        saved_of(m, f, read_uleb(r), &other)->is_lost = true;
-        (void)read_uleb(r);
+        saved_of(m, f, esi_dwarf_uleb(r), &other)->is_lost = true;
+        (void)esi_dwarf_uleb(r);
         return true;
     case 0x10: /* expression */
     case 0x16: /* val_expression */
-        saved_of(m, f, read_uleb(r), &other)->is_lost = true;
-        skip(r, read_uleb(r));
+        saved_of(m, f, esi_dwarf_uleb(r), &other)->is_lost = true;
+        esi_dwarf_skip(r, esi_dwarf_uleb(r));
         return true;
     case 0x14: /* val_offset */
     case 0x15: /* val_offset_sf: the width of the second operand is the same */
-        saved_of(m, f, read_uleb(r), &other)->is_lost = true;
-        (void)read_uleb(r);
+        saved_of(m, f, esi_dwarf_uleb(r), &other)->is_lost = true;
+        (void)esi_dwarf_uleb(r);
         return true;
     default:
         return false;
@@ -306,27 +254,27 @@ static bool run_saving(struct machine *m, const struct function *f, struct reade
 }
 
 /* Those that say where the CFA is. True: it was one. */
-static bool run_cfa(struct rules *rules, const struct function *f, struct reader *r, uint8_t op)
+static bool run_cfa(struct rules *rules, const struct function *f, struct esi_dwarf *r, uint8_t op)
 {
     switch (op) {
     case 0x0c: /* def_cfa */
     case 0x12: /* def_cfa_sf */
-        rules->cfa_register = read_uleb(r);
-        rules->cfa_offset = op == 0x0c ? (int64_t)read_uleb(r) : read_sleb(r) * f->data_align;
+        rules->cfa_register = esi_dwarf_uleb(r);
+        rules->cfa_offset = op == 0x0c ? (int64_t)esi_dwarf_uleb(r) : esi_dwarf_sleb(r) * f->data_align;
         rules->cfa_is_lost = false;
         return true;
     case 0x0d: /* def_cfa_register */
-        rules->cfa_register = read_uleb(r);
+        rules->cfa_register = esi_dwarf_uleb(r);
         return true;
     case 0x0e: /* def_cfa_offset */
-        rules->cfa_offset = (int64_t)read_uleb(r);
+        rules->cfa_offset = (int64_t)esi_dwarf_uleb(r);
         return true;
     case 0x13: /* def_cfa_offset_sf */
-        rules->cfa_offset = read_sleb(r) * f->data_align;
+        rules->cfa_offset = esi_dwarf_sleb(r) * f->data_align;
         return true;
     case 0x0f: /* def_cfa_expression */
         rules->cfa_is_lost = true;
-        skip(r, read_uleb(r));
+        esi_dwarf_skip(r, esi_dwarf_uleb(r));
         return true;
     default:
         return false;
@@ -334,7 +282,7 @@ static bool run_cfa(struct rules *rules, const struct function *f, struct reader
 }
 
 /* The rest. False: unknown. */
-static bool run_other(struct machine *m, const struct function *f, struct reader *r, uint8_t op)
+static bool run_other(struct machine *m, const struct function *f, struct esi_dwarf *r, uint8_t op)
 {
     switch (op) {
     case 0x00: /* nop */
@@ -343,7 +291,7 @@ static bool run_other(struct machine *m, const struct function *f, struct reader
     case 0x02: /* advance_loc1, 2, 4 */
     case 0x03:
     case 0x04:
-        m->at += read_fixed(r, op == 0x04 ? 4 : op - 1u) * f->code_align;
+        m->at += esi_dwarf_fixed(r, op == 0x04 ? 4 : op - 1u) * f->code_align;
         return true;
     case 0x0a: /* remember_state */
         if (m->kept_count == SAVED_STATES_MAX)
@@ -356,7 +304,7 @@ static bool run_other(struct machine *m, const struct function *f, struct reader
         m->rules = m->kept[--m->kept_count];
         return true;
     case 0x2e: /* GNU_args_size */
-        (void)read_uleb(r);
+        (void)esi_dwarf_uleb(r);
         return true;
     default:
         return false;
@@ -364,11 +312,11 @@ static bool run_other(struct machine *m, const struct function *f, struct reader
 }
 
 /* Runs until the rules for `pc` stand. */
-static bool run(struct machine *m, const struct function *f, struct reader r, uintptr_t pc)
+static bool run(struct machine *m, const struct function *f, struct esi_dwarf r, uintptr_t pc)
 {
     while (!r.failed && r.at < r.end) {
         struct rules before = m->rules;
-        uint8_t op = (uint8_t)read_fixed(&r, 1);
+        uint8_t op = (uint8_t)esi_dwarf_fixed(&r, 1);
         if (!run_short(m, f, &r, op) && !run_saving(m, f, &r, op) && !run_cfa(&m->rules, f, &r, op) &&
             !run_other(m, f, &r, op))
             return false;
