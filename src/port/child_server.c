@@ -31,6 +31,8 @@
 #define BARE __attribute__((no_sanitize_address, no_sanitize_thread, no_sanitize_undefined))
 #endif
 
+/* A variadic call passes each argument as it is written: what the kernel reads as a long is written as one, or its upper half is what lay
+ * on the stack. */
 #define SYS(name, ...) syscall(SYS_##name, ##__VA_ARGS__)
 
 /* What epoll tells: one of these, or a child's number behind them. */
@@ -72,7 +74,7 @@ static BARE int64_t now_ns(void)
 
 static BARE void *map(size_t bytes, int flags, int fd)
 {
-    long memory = SYS(mmap, NULL, bytes, PROT_READ | PROT_WRITE, flags, fd, 0);
+    long memory = SYS(mmap, NULL, bytes, PROT_READ | PROT_WRITE, flags, fd, 0L);
     return memory == -1 ? NULL : (void *)memory;
 }
 
@@ -209,7 +211,7 @@ static BARE void become(const struct esi_child_request *request, char **argument
                         int32_t parent)
 {
     uint64_t none = 0;
-    SYS(prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    SYS(prctl, PR_SET_PDEATHSIG, (long)SIGKILL, 0L, 0L, 0L);
     if (SYS(getppid) != parent)
         SYS(exit_group, 127);
     if (request->has_own_group && SYS(setpgid, 0, 0) != 0)
@@ -244,7 +246,7 @@ static BARE long launch(const struct esi_child_request *request, char **argument
 {
     int32_t self = (int32_t)SYS(getpid);
     server.trial->step = 0;
-    long pid = SYS(clone, CLONE_VFORK | SIGCHLD, NULL, NULL, NULL, NULL);
+    long pid = SYS(clone, (long)(CLONE_VFORK | SIGCHLD), NULL, NULL, NULL, NULL);
     if (pid == 0)
         become(request, arguments, fds, self);
     return pid;
@@ -283,7 +285,7 @@ static BARE struct esi_child_answer start(const struct esi_child_request *reques
 static BARE struct esi_child_answer start_from_text(const int *fds)
 {
     struct esi_child_request head;
-    if (SYS(pread64, fds[ESI_CHILD_FD_TEXT], &head, sizeof head, 0) != sizeof head)
+    if (SYS(pread64, fds[ESI_CHILD_FD_TEXT], &head, sizeof head, 0L) != sizeof head)
         return failed(ESI_CHILD_STEP_SERVER, errno);
     size_t list_bytes = (head.argument_count + head.environment_count + 2) * sizeof(char *);
     struct esi_child_request *request = map(head.bytes, MAP_PRIVATE, fds[ESI_CHILD_FD_TEXT]);
@@ -435,8 +437,8 @@ static BARE bool set_up(int socket)
     uint64_t all = ~UINT64_C(0), ended = UINT64_C(1) << (SIGCHLD - 1);
     SYS(rt_sigprocmask, SIG_SETMASK, &all, NULL, SIGNAL_SET_BYTES);
     forget_handlers();
-    SYS(prctl, PR_SET_NAME, "engset-children", 0, 0, 0);
-    SYS(prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    SYS(prctl, PR_SET_NAME, "engset-children", 0L, 0L, 0L);
+    SYS(prctl, PR_SET_CHILD_SUBREAPER, 1L, 0L, 0L, 0L);
     if (!keep_only(socket))
         return false;
     SYS(prlimit64, 0, RLIMIT_NOFILE, NULL, &server.descriptors);
@@ -468,7 +470,7 @@ es_err esi_child_server_begin(int *out, int *pid)
      * no handler of the program runs in the copy. */
     uint64_t all = ~UINT64_C(0), before;
     SYS(rt_sigprocmask, SIG_SETMASK, &all, &before, SIGNAL_SET_BYTES);
-    long made = SYS(clone, 0, NULL, NULL, NULL, NULL);
+    long made = SYS(clone, 0L, NULL, NULL, NULL, NULL);
     if (made == 0)
         run(pair[1]);
     int code = errno;
