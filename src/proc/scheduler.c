@@ -1,4 +1,4 @@
-/* scheduler.c - run queues, stealing, sleeping.
+/* scheduler.c - who runs next: the next slot, the queue, stealing, sleeping.
  *
  * A woken process goes to the next slot of who woke it, so that a request and its answer stay in one core's cache; it inherits what is
  * left of the slice, so a pair cannot starve the queue. A second core is woken only for a backlog: a queue that stayed
@@ -14,14 +14,12 @@
 #include "proc/node.h"
 #include "proc/sweep.h"
 
-enum { ROUSE_LENGTH = 16, ROUSE_PICKS = 6, LOW_EVERY = 8, SPIN_LOOKS = 40 };
+enum { ROUSE_LENGTH = 16, ROUSE_PICKS = 6, BIRTH_COST = 4 };
 
 void esi_scheduler_init(struct esi_scheduler *s, int index, uint64_t seed)
 {
     *s = (struct esi_scheduler){.index = index};
-    pthread_spin_init(&s->runq.lock, PTHREAD_PROCESS_PRIVATE);
-    for (int i = 0; i < ESI_PRIORITIES; i++)
-        esi_list_init(&s->runq.of[i]);
+    esi_runq_init(&s->runq);
     esi_pool_cache_init(&s->pool, &esi_node.pool);
     esi_stack_cache_init(&s->stacks);
     esi_random_seed(&s->random, seed + (uint64_t)index);
@@ -33,7 +31,7 @@ void esi_scheduler_init(struct esi_scheduler *s, int index, uint64_t seed)
 void esi_scheduler_fini(struct esi_scheduler *s)
 {
     pthread_spin_destroy(&s->wheel_lock);
-    pthread_spin_destroy(&s->runq.lock);
+    esi_runq_fini(&s->runq);
     if (s->hot_stack)
         esi_stack_close(&s->stacks, &s->hot_stack);
     esi_stack_cache_fini(&s->stacks);
@@ -42,86 +40,33 @@ void esi_scheduler_fini(struct esi_scheduler *s)
 
 /* ---------------------------------------------------------------- queues */
 
-void esi_runq_push(struct esi_scheduler *s, struct esi_process *p)
+static void rouse_for(int32_t length)
 {
-    pthread_spin_lock(&s->runq.lock);
-    esi_list_push_back(&s->runq.of[p->priority], &p->in_queue);
-    int32_t length = atomic_load_explicit(&s->runq.length, memory_order_relaxed) + 1;
-    /* seq_cst: before the look at idle schedulers below; a scheduler that goes to sleep announces it and then looks at the lengths. */
-    atomic_store_explicit(&s->runq.length, length, memory_order_seq_cst);
-    pthread_spin_unlock(&s->runq.lock);
     if (length >= ROUSE_LENGTH && length % ROUSE_LENGTH == 0)
         esi_rouse_one();
 }
 
-/* Which list to take from: max and high before all, low once for every LOW_EVERY normal ones. */
-static struct esi_list *runq_choose(struct esi_runq *q)
+void esi_runq_push(struct esi_scheduler *s, struct esi_process *p)
 {
-    if (!esi_list_is_empty(&q->of[ES_PRIORITY_MAX]))
-        return &q->of[ES_PRIORITY_MAX];
-    if (!esi_list_is_empty(&q->of[ES_PRIORITY_HIGH]))
-        return &q->of[ES_PRIORITY_HIGH];
-    struct esi_list *normal = &q->of[ES_PRIORITY_NORMAL], *low = &q->of[ES_PRIORITY_LOW];
-    if (esi_list_is_empty(low) || (!esi_list_is_empty(normal) && ++q->low_turn < LOW_EVERY))
-        return normal;
-    q->low_turn = 0;
-    return low;
-}
-
-static struct esi_process *runq_pop(struct esi_scheduler *s)
-{
-    if (!atomic_load_explicit(&s->runq.length, memory_order_relaxed))
-        return NULL;
-    pthread_spin_lock(&s->runq.lock);
-    struct esi_list *node = esi_list_pop_front(runq_choose(&s->runq));
-    if (node)
-        atomic_store_explicit(&s->runq.length, s->runq.length - 1, memory_order_relaxed);
-    pthread_spin_unlock(&s->runq.lock);
-    return node ? ESI_CONTAINER_OF(node, struct esi_process, in_queue) : NULL;
+    rouse_for(esi_runq_put(&s->runq, p));
 }
 
 /* Simulated: anyone in the queue may be next. Under the lock all the same: who stops the node is another thread. */
-static struct esi_process *runq_draw(struct esi_scheduler *s)
+static struct esi_process *draw(struct esi_scheduler *s)
 {
     if (s->next) {
         esi_runq_push(s, s->next);
         s->next = NULL;
     }
-    pthread_spin_lock(&s->runq.lock);
-    struct esi_list *list = runq_choose(&s->runq);
-    int32_t count = 0;
-    ESI_LIST_EACH(it, list)
-    count++;
-    struct esi_list *node = NULL;
-    if (count) {
-        node = list->next;
-        for (int32_t drawn = (int32_t)esi_random_below(&s->random, (uint64_t)count); drawn > 0; drawn--)
-            node = node->next;
-        esi_list_remove(node);
-        atomic_store_explicit(&s->runq.length, s->runq.length - 1, memory_order_relaxed);
-    }
-    pthread_spin_unlock(&s->runq.lock);
-    return node ? ESI_CONTAINER_OF(node, struct esi_process, in_queue) : NULL;
+    return esi_runq_draw(&s->runq, &s->random);
 }
 
-/* Takes half of another's queue (at most 64), gives the first and queues the rest here. */
+/* Gives the first of the loot and queues the rest here. */
 static struct esi_process *steal_from(struct esi_scheduler *s, struct esi_scheduler *victim)
 {
-    if (!esi_scheduler_has_backlog(victim) || pthread_spin_trylock(&victim->runq.lock))
-        return NULL;
     struct esi_list loot;
     esi_list_init(&loot);
-    int32_t length = victim->runq.length, want = (length + 1) / 2, got = 0;
-    want = want > 64 ? 64 : want;
-    while (got < want) {
-        struct esi_list *node = esi_list_pop_front(runq_choose(&victim->runq));
-        if (!node)
-            break;
-        esi_list_push_back(&loot, node);
-        got++;
-    }
-    atomic_store_explicit(&victim->runq.length, length - got, memory_order_relaxed);
-    pthread_spin_unlock(&victim->runq.lock);
+    int got = esi_scheduler_has_backlog(victim) ? esi_runq_steal(&victim->runq, &loot) : 0;
     if (!got)
         return NULL;
     esi_probe(STEAL, s->index, victim->index, got);
@@ -200,7 +145,7 @@ struct esi_process *esi_scheduler_pick(struct esi_worker *w)
     if (p)
         goto fresh;
     if (esi_node.is_sim) {
-        p = runq_draw(s);
+        p = draw(s);
         if (p)
             p->budget = 1 + (int32_t)esi_random_below(&s->random, 64);
         return p;
@@ -208,7 +153,12 @@ struct esi_process *esi_scheduler_pick(struct esi_worker *w)
     p = pick_next(s);
     if (p)
         return p;
-    p = runq_pop(s);
+    bool goes_on = s->slice_budget > 0;
+    p = esi_runq_take(&s->runq, &goes_on);
+    if (goes_on) {
+        p->budget = s->slice_budget - BIRTH_COST;
+        return p;
+    }
     if (!p)
         p = steal(s);
     if (!p)
@@ -230,13 +180,20 @@ bool esi_scheduler_has_backlog(struct esi_scheduler *s)
     return length > 1 || (length == 1 && atomic_load_explicit(&s->is_starving, memory_order_seq_cst));
 }
 
-/* Runnable where? On its thread if it is pinned; else here, or in a thread that holds no scheduler: on the first scheduler. */
+/* Beside its parent, which runs here; from a thread that holds no scheduler like anybody else. */
 void esi_make_runnable_new(struct esi_process *p)
 {
     struct esi_worker *w = esi_worker_here();
-    esi_make_runnable(p, w && w->scheduler && !w->scheduler->next);
+    struct esi_scheduler *s = w ? w->scheduler : NULL;
+    if (!s || !s->next || p->priority != ES_PRIORITY_NORMAL || esi_node.is_sim) {
+        esi_make_runnable(p, s && !s->next);
+        return;
+    }
+    atomic_store_explicit(&p->state, ES_STATE_RUNNABLE, memory_order_relaxed);
+    rouse_for(esi_runq_put_young(&s->runq, p));
 }
 
+/* Runnable where? On its thread if it is pinned; else here, or in a thread that holds no scheduler: on the first scheduler. */
 void esi_make_runnable(struct esi_process *p, bool is_next)
 {
     atomic_store_explicit(&p->state, ES_STATE_RUNNABLE, memory_order_relaxed);

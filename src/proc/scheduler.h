@@ -21,8 +21,7 @@ enum { ESI_SLICES_A_LOOK = 128 };
 static inline bool esi_next_may_run(struct esi_scheduler *s)
 {
     return s->next && s->slice_budget > 0 && s->next->priority != ES_PRIORITY_LOW &&
-           (s->next->priority >= ES_PRIORITY_HIGH || (esi_list_is_empty(&s->runq.of[ES_PRIORITY_HIGH]) &&
-                                                      esi_list_is_empty(&s->runq.of[ES_PRIORITY_MAX])));
+           (s->next->priority >= ES_PRIORITY_HIGH || esi_runq_has_no_higher(&s->runq));
 }
 
 /* The process in the next slot, taken out, if nothing else asks for the worker's loop just now; else NULL. */

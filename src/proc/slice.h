@@ -10,9 +10,7 @@
 static inline void esi_show(struct esi_process *p, es_state state)
 {
     atomic_store_explicit(&p->state, state, memory_order_relaxed);
-    atomic_store_explicit(&p->since,
-                          (uint32_t)(atomic_load_explicit(&esi_node.coarse_ns, memory_order_relaxed) >> 20),
-                          memory_order_relaxed);
+    atomic_store_explicit(&p->since, esi_since_now(), memory_order_relaxed);
 }
 
 /* `p` is the one that `worker` runs from here on. The worker. */

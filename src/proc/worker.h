@@ -16,21 +16,9 @@
 #include "platform/park.h"
 #include "platform/thread.h"
 #include "proc/process.h"
+#include "proc/runq.h"
 
-enum {
-    ESI_WORKERS_MAX = 320,
-    ESI_SPARES_MAX = 256,
-    ESI_SCHEDULERS_MAX = 64,
-    ESI_PRIORITIES = 4,
-    ESI_BUDGET = 4000
-};
-
-struct esi_runq {
-    pthread_spinlock_t lock;            /* guards the rest; taken last */
-    struct esi_list of[ESI_PRIORITIES]; /* by es_priority */
-    _Atomic(int32_t) length;            /* written under the lock; read as a hint */
-    int low_turn;                       /* normal ones since a low one ran */
-};
+enum { ESI_WORKERS_MAX = 320, ESI_SPARES_MAX = 256, ESI_SCHEDULERS_MAX = 64, ESI_BUDGET = 4000 };
 
 struct esi_scheduler {
     int index;
@@ -168,6 +156,12 @@ struct esi_node {
 };
 enum esi_node_state { ESI_NODE_DOWN, ESI_NODE_UP, ESI_NODE_STOPPING, ESI_NODE_STOPPED, ESI_NODE_FORKED };
 extern struct esi_node esi_node;
+
+/* Now, in the unit of a process's `since`: about a millisecond. Async-signal-safe. */
+static inline uint32_t esi_since_now(void)
+{
+    return (uint32_t)(atomic_load_explicit(&esi_node.coarse_ns, memory_order_relaxed) >> 20);
+}
 
 /* How many processes were ever spawned. Async-signal-safe. */
 static inline int64_t esi_node_spawned(void)

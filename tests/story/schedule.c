@@ -344,6 +344,32 @@ CASE(a_halt_ends_the_os_process_with_exactly_that_status, 3, "PRC-24")
     }
 }
 
+/* ---- the young ---- */
+
+static int64_t order[16];
+static int64_t started;
+
+static void notes_itself_and_spawns_three(es_term argument)
+{
+    int64_t number;
+    EXPECT(es_match(argument, &number));
+    order[started++] = number;
+    for (int64_t i = 1; i <= 3 && number < 10; i++)
+        es_spawn(notes_itself_and_spawns_three, number * 10 + i);
+}
+
+STORY_WITH(children_run_in_the_order_of_their_birth_and_grandchildren_before_their_uncles, 1, "", play_on_one)
+{
+    static const int64_t expected[] = {1, 11, 12, 13, 2, 21, 22, 23, 3, 31, 32, 33};
+    started = 0;
+    for (int64_t i = 1; i <= 3; i++)
+        es_spawn(notes_itself_and_spawns_three, i);
+    while (started < 12)
+        es_sleep(1);
+    for (int i = 0; i < 12; i++)
+        EXPECT(order[i] == expected[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -351,6 +377,7 @@ int main(void)
         cmocka_unit_test(normal_waits_for_high_but_low_gets_its_share_beside_normal),
         cmocka_unit_test(equal_processes_get_equal_shares),
         cmocka_unit_test(what_a_low_one_holds_comes_to_the_high_one_that_waits_for_it),
+        cmocka_unit_test(children_run_in_the_order_of_their_birth_and_grandchildren_before_their_uncles),
         cmocka_unit_test(who_computes_without_end_keeps_nobody_from_running),
         cmocka_unit_test(who_blocks_in_the_c_library_keeps_nobody_from_running),
         cmocka_unit_test(a_hundred_blocked_ones_take_a_bounded_number_of_threads),
