@@ -18,6 +18,19 @@ void esi_platform_start(void);
  * reason (user shadow stacks are on, which a switch of stacks of our own would break). Any thread. */
 ES_CHECKED es_err esi_platform_check(const char **why);
 
+/* How many cores this OS process may run on (its affinity, which taskset(1) and containers set); at least 1. Any thread. */
+int esi_platform_cores(void);
+
+/* Tells the core that a loop waits for another core. */
+static inline void esi_platform_relax(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("isb" ::: "memory");
+#endif
+}
+
 /* From now on the simulated world, repeatable from `seed`: the clock is at 1 s. One thread only. */
 void esi_platform_sim_start(uint64_t seed);
 

@@ -133,7 +133,7 @@ static int count_schedulers(const es_options *options)
     if (esi_node.is_sim)
         return 1;
     if (count <= 0)
-        count = sysconf(_SC_NPROCESSORS_ONLN);
+        count = esi_platform_cores();
     return count < 1 ? 1 : count > ESI_SCHEDULERS_MAX ? ESI_SCHEDULERS_MAX : (int)count;
 }
 
@@ -143,6 +143,7 @@ static es_err make_schedulers(int count, uint64_t seed)
     if (!esi_node.schedulers)
         return ES_ENOMEM;
     esi_node.scheduler_count = count;
+    esi_node.may_spin = count > 1 && esi_platform_cores() > 1;
     for (int i = 0; i < count; i++)
         esi_scheduler_init(&esi_node.schedulers[i], i, seed);
     return ES_OK;

@@ -14,7 +14,7 @@
 #include "proc/node.h"
 #include "proc/sweep.h"
 
-enum { ROUSE_LENGTH = 16, ROUSE_PICKS = 6, BIRTH_COST = 4 };
+enum { ROUSE_LENGTH = 16, ROUSE_PICKS = 6, BIRTH_COST = 4, SPIN_LOOKS = 200 };
 
 void esi_scheduler_init(struct esi_scheduler *s, int index, uint64_t seed)
 {
@@ -70,6 +70,7 @@ static struct esi_process *steal_from(struct esi_scheduler *s, struct esi_schedu
     if (!got)
         return NULL;
     esi_probe(STEAL, s->index, victim->index, got);
+    s->lives_on_others = true;
     struct esi_process *first = ESI_CONTAINER_OF(esi_list_pop_front(&loot), struct esi_process, in_queue);
     for (struct esi_list *node; (node = esi_list_pop_front(&loot));)
         esi_runq_push(s, ESI_CONTAINER_OF(node, struct esi_process, in_queue));
@@ -313,6 +314,23 @@ static void announce_awake(struct esi_scheduler *s)
         atomic_fetch_sub_explicit(&esi_node.idle_count, 1, memory_order_seq_cst);
 }
 
+/* Who lives on what others have too much of looks for more a little, some ten microseconds, before it lies down: to be woken costs them
+ * as much. One at a time. */
+static bool spins_in_vain(struct esi_worker *w)
+{
+    if (!w->scheduler->lives_on_others || !esi_node.may_spin ||
+        atomic_exchange_explicit(&esi_node.spinning, 1, memory_order_relaxed))
+        return true;
+    bool in_vain = true;
+    for (int looks = 0; looks < SPIN_LOOKS && in_vain; looks++) {
+        esi_platform_relax();
+        in_vain = !something_came(w);
+    }
+    atomic_store_explicit(&esi_node.spinning, 0, memory_order_relaxed);
+    w->scheduler->lives_on_others = !in_vain;
+    return in_vain;
+}
+
 void esi_scheduler_sleep(struct esi_worker *w)
 {
     struct esi_scheduler *s = w->scheduler;
@@ -321,7 +339,7 @@ void esi_scheduler_sleep(struct esi_worker *w)
         return;
     }
     fire_timers_now(s);
-    if (atomic_load_explicit(&s->runq.length, memory_order_relaxed) || s->next)
+    if (atomic_load_explicit(&s->runq.length, memory_order_relaxed) || s->next || !spins_in_vain(w))
         return;
     uint64_t sweep_ns = esi_sweep(w);
     announce_idle(s);

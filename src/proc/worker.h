@@ -32,6 +32,7 @@ struct esi_scheduler {
         spawned; /* processes made less ended here; made here. Written by the holder, relaxed */
     struct esi_process *free_blocks; /* control blocks, through in_queue.next */
     int free_block_count;
+    bool lives_on_others; /* it has stolen since it last lay down */
     int slices, backlog;  /* since clock and poller were looked at; picks with others waiting */
     int32_t slice_budget; /* what the next slot inherits */
     struct esi_random random;
@@ -151,7 +152,9 @@ struct esi_node {
     int exit_status;
     const char *name;
     bool is_sim;
-    bool is_driven; /* its one worker has no thread: proc/loop.h */
+    bool may_spin;              /* schedulers have cores of their own to wait on */
+    _Atomic(uint32_t) spinning; /* one of them does */
+    bool is_driven;             /* its one worker has no thread: proc/loop.h */
     uint64_t trace_hash;
 };
 enum esi_node_state { ESI_NODE_DOWN, ESI_NODE_UP, ESI_NODE_STOPPING, ESI_NODE_STOPPED, ESI_NODE_FORKED };
