@@ -50,34 +50,34 @@ struct esi_owned {
     void (*destructor)(void *);
 };
 
+/* The first four lines of the cache are what a message touches on its way: when there are too many processes for the cache, each line more is
+ * a hundred nanoseconds. Published: written by the owner or on its behalf, relaxed; a figure to be shown. */
 struct esi_process {
     /* what others touch */
     esi_inbox inbox;
-    _Atomic(uint64_t) id;     /* published; 0: nobody */
-    _Atomic(uint64_t) queued; /* messages counted against the limit, and whose: room.h. While LIMITED */
+    _Atomic(uint64_t) id; /* published; 0: nobody */
     _Atomic(uint32_t) flags;
     _Atomic(int32_t) message_limit; /* published while LIMITED, with its policy */
+    _Atomic(uint64_t) queued;       /* messages counted against the limit, and whose: room.h. While LIMITED */
+    _Atomic(int64_t) reductions;    /* published, as the following */
+    _Atomic(uint8_t) state;         /* es_state */
+    _Atomic(uint8_t) limit_policy;  /* while LIMITED */
+    _Atomic(uint8_t) is_hibernated; /* enum esi_hibernated */
+    _Atomic(uint8_t)
+        alarm_is_set; /* `timeout` will ring at its deadline. By the owner, and by who rings it */
+    _Atomic(uint32_t)
+        since; /* when `state` changed: the coarse clock in steps of 2^20 ns; wraps in 52 days */
     struct esi_list
         in_queue; /* while runnable: guarded by the queue's lock. While waiting for a mutex: by the mutex's */
-    _Atomic(uint64_t) name; /* published: its atom, or 0. Written by link/ under the table's lock */
 
     /* its own */
     struct esi_mailbox mailbox;
-    struct esi_message *turning; /* taken from the inbox, newest first, being turned round in steps ... */
-    struct esi_message *taken;   /* ... to here, oldest first; looked at when all is turned */
+    struct esi_message *taken;   /* from `turning`, oldest first; looked at when all is turned */
+    struct esi_message *turning; /* taken from the inbox, newest first, being turned round in steps */
     struct esi_message *spent;   /* on the memory list, and of no use any more: freed at the next receive */
-    struct esi_message *hand;    /* what its react handler looks at just now */
     struct esi_fiber fiber;      /* valid while fiber.stack */
     struct esi_list memory;      /* blocks it owns: es_new, es_keep, and what a receive has in hand */
-    struct esi_map bonds;
-    void (*function)(void);            /* what it was spawned with */
-    es_next (*react)(void *, es_term); /* not NULL: it waits without a stack */
-    union {
-        uint64_t argument; /* the word that `function` gets, until it has it */
-        void *react_state;
-    };
-    es_term reason; /* why it ends: set by esi_process_doom(); what is no word has a block of its own */
-    struct esi_timer timeout; /* of the receive or sleep under way, or of an earlier one: see alarm_is_set */
+    int64_t memory_bytes;        /* blocks it owns and messages it holds; others read it as it is */
     struct esi_process_extra *extra; /* what few have: limits, label, destructors, defers; NULL: none */
     int32_t budget;                  /* reductions left in this slice */
     uint8_t priority;                /* es_priority */
@@ -92,31 +92,35 @@ struct esi_process {
     uint16_t suspend_count;
     uint16_t frame_refs; /* others hold pointers into its stack: not hibernated */
     uint16_t pin_count;
-    int errno_value;                /* while it does not run */
-    struct esi_worker *last_worker; /* who ran it last; NULL: nobody, or it does not matter */
-    struct esi_call *call;          /* the call under way (on its stack), or NULL */
+    int errno_value;                   /* while it does not run */
+    struct esi_worker *last_worker;    /* who ran it last; NULL: nobody, or it does not matter */
+    es_next (*react)(void *, es_term); /* not NULL: it waits without a stack */
+    union {
+        uint64_t argument; /* the word that `function` gets, until it has it */
+        void *react_state;
+    };
+    struct esi_message *hand; /* what its react handler looks at just now */
+    /* here end the four lines */
+    struct esi_call *call; /* the call under way (on its stack), or NULL */
     struct {
         uint64_t reference, caller;
     } serving; /* a call to it that has no answer yet, the only one as a rule; more are bonds. reference 0: none */
+    void (*function)(void); /* what it was spawned with */
+    struct esi_map bonds;
+    es_term reason; /* why it ends: set by esi_process_doom(); what is no word has a block of its own */
+    struct esi_timer timeout; /* of the receive or sleep under way, or of an earlier one: see alarm_is_set */
     uint64_t group_leader, parent;
-    int64_t memory_bytes; /* blocks it owns and messages it holds; others read it as it is */
 
-    /* published: written by the owner or on its behalf, relaxed; a figure to be shown */
-    _Atomic(uint8_t) state;         /* es_state */
-    _Atomic(uint8_t) limit_policy;  /* while LIMITED */
-    _Atomic(uint8_t) is_hibernated; /* enum esi_hibernated */
-    _Atomic(uint8_t)
-        alarm_is_set; /* `timeout` will ring at its deadline. By the owner, and by who rings it */
-    _Atomic(uint32_t)
-        since; /* when `state` changed: the coarse clock in steps of 2^20 ns; wraps in 52 days */
+    /* published */
     _Atomic(int32_t) links, monitors, monitored_by; /* by bond.c: how many bonds of these kinds */
     _Atomic(uint32_t) dropped;                      /* stays at the greatest number */
-    _Atomic(int64_t) reductions;
+    _Atomic(uint64_t) name;      /* its atom, or 0. Written by link/ under the table's lock */
     _Atomic(uint64_t) waits_for; /* whose mailbox it waits to have room (es_send_wait), or 0 */
 };
 
 #if !ESI_ASAN && !ESI_TSAN
 _Static_assert(sizeof(struct esi_process) <= 384, "ten million that wait without a stack take 4 GB");
+_Static_assert(offsetof(struct esi_process, call) <= 256, "the path of a message touches four lines");
 #endif
 
 enum esi_hibernated {
@@ -142,6 +146,8 @@ struct esi_process_extra {
 
 /* ------------------------------------------------------------ the table (table.c) */
 
+enum { ESI_WAIT_FRAMES = 384 }; /* bytes */
+
 enum {
     ESI_TABLE_CHUNK_BYTES = 64 << 10,
     ESI_TABLE_CHUNK_BLOCKS = ESI_TABLE_CHUNK_BYTES / sizeof(struct esi_process)
@@ -162,6 +168,22 @@ static inline struct esi_process *esi_process_slot(uint64_t id)
         return NULL;
     return (struct esi_process *)(void *)(esi_table.base + chunk * ESI_TABLE_CHUNK_BYTES +
                                           index % ESI_TABLE_CHUNK_BLOCKS * sizeof(struct esi_process));
+}
+
+/* Whoever lives in `p` is about to get a message: fetches what is asked first. For who has something else to do before. */
+static inline void esi_process_prefetch(const struct esi_process *p)
+{
+    __builtin_prefetch(p, 1);
+}
+
+/* `p` runs soon: fetches what it stands on, the frames from where it waits up to the function that receives. */
+static inline void esi_process_prefetch_stack(const struct esi_process *p)
+{
+    if (!p->fiber.stack)
+        return;
+#pragma GCC unroll 6
+    for (size_t at = 0; at < ESI_WAIT_FRAMES; at += 64)
+        __builtin_prefetch((const char *)p->fiber.sp + at, 1);
 }
 
 /* Is `id` the one who lives in `p`? relaxed: the signal's `to` decides in the end. */

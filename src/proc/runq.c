@@ -100,31 +100,35 @@ static void grow_up(struct esi_runq *q)
     }
 }
 
-/* Who goes on with the turn of a relative. */
-static struct esi_list *take_relative(struct esi_runq *q)
+/* Some are young. */
+static __attribute__((noinline)) struct esi_list *take_or_go_on(struct esi_runq *q, bool *goes_on)
 {
-    return esi_runq_has_no_higher(q) ? pop_young(q) : NULL;
-}
-
-static struct esi_list *take_for_a_turn(struct esi_runq *q)
-{
+    bool has_higher = !esi_runq_has_no_higher(q);
+    if (*goes_on && !has_higher)
+        return pop_young(q);
+    *goes_on = false;
     grow_up(q);
-    q->was_young = !q->was_young && !esi_list_is_empty(&q->young) && esi_runq_has_no_higher(q);
-    struct esi_list *node = q->was_young ? pop_young(q) : esi_list_pop_front(choose(q));
-    return node ? node : pop_young(q);
+    q->was_young = !q->was_young && !has_higher;
+    struct esi_list *node = esi_list_pop_front(q->was_young ? &q->young : choose(q));
+    q->parent = 0; /* its last born may be taken, or in the line by now */
+    return node ? node : esi_list_pop_front(q->was_young ? choose(q) : &q->young);
 }
 
 struct esi_process *esi_runq_take(struct esi_runq *q, bool *goes_on)
 {
-    bool may_go_on = *goes_on;
-    *goes_on = false;
-    if (!atomic_load_explicit(&q->length, memory_order_relaxed))
+    int32_t length = atomic_load_explicit(&q->length, memory_order_relaxed);
+    struct esi_list *node = NULL;
+    if (!length) {
+        *goes_on = false;
         return NULL;
+    }
     pthread_spin_lock(&q->lock);
-    struct esi_list *node = may_go_on ? take_relative(q) : NULL;
-    *goes_on = node != NULL;
-    if (!node)
-        node = take_for_a_turn(q);
+    if (__builtin_expect(!esi_list_is_empty(&q->young), 0)) {
+        node = take_or_go_on(q, goes_on);
+    } else {
+        *goes_on = false;
+        node = esi_list_pop_front(choose(q));
+    }
     if (node)
         count(q, -1);
     pthread_spin_unlock(&q->lock);

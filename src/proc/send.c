@@ -72,6 +72,9 @@ void esi_send_block(struct esi_process *self, uint64_t to, struct esi_message *m
 
 static es_err send_local(struct esi_process *self, uint64_t to, es_term term)
 {
+    struct esi_process *p = esi_process_slot(to);
+    if (p)
+        esi_process_prefetch(p);
     struct esi_message *message;
     es_err error = esi_message_copy_here(term, &message);
     if (error == ES_EINVAL && self)

@@ -15,6 +15,7 @@ static inline bool arrive_at_sleeper(struct esi_process *p, struct esi_message *
 {
     if (!esi_inbox_is_waiting(&p->inbox) || !esi_inbox_wake(&p->inbox))
         return false;
+    esi_process_prefetch_stack(p);
     arrive(p, block);
     esi_make_runnable(p, true);
     return true;

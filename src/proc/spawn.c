@@ -36,7 +36,7 @@ static void init(struct esi_process *p, void (*function)(void), uint64_t argumen
 {
     init_published(p);
     char *own = (char *)&p->mailbox;
-    size_t bytes = offsetof(struct esi_process, state) - offsetof(struct esi_process, mailbox);
+    size_t bytes = offsetof(struct esi_process, links) - offsetof(struct esi_process, mailbox);
     /* A size that the compiler does not know: libc's memset with vectors, where gcc's own, a `rep stos`, takes 30 cycles to begin. */
     __asm__("" : "+r"(bytes));
     memset(own, 0, bytes);
