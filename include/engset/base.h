@@ -33,21 +33,24 @@ ES_BEGIN_DECLS
  * ES_OK is 0, all others are negative. A function with a count gives int64_t: a count >= 0 or one of these. */
 typedef enum es_err {
     ES_OK = 0,
-    ES_ENOMEM = -1,     /* no memory */
-    ES_ENOPROC = -2,    /* not called from a process, or no such process */
-    ES_ENAME = -3,      /* nobody has that name */
-    ES_ETAKEN = -4,     /* the name is taken, or the process has one already */
-    ES_ELIMIT = -5,     /* a table or a limit is full (Erlang: system_limit) */
-    ES_ETIMEOUT = -6,   /* the time is over */
-    ES_ECLOSED = -7,    /* it is closed, or the other side ended */
-    ES_EINVAL = -8,     /* an argument that makes no sense here (Erlang: badarg) */
-    ES_ESYNTAX = -9,    /* text that is no term */
-    ES_EDEADLK = -10,   /* waiting would close a circle */
-    ES_ERANGE = -11,    /* a number does not fit */
-    ES_EOS = -12,       /* the operating system refused: errno tells */
-    ES_EEXIST = -13,    /* it is there already */
-    ES_ENOTFOUND = -14, /* it is not there */
-    ES_EFULL = -15,     /* the receiver's mailbox is full */
+    ES_ENOMEM = -1,      /* no memory */
+    ES_ENOPROC = -2,     /* not called from a process, or no such process */
+    ES_ENAME = -3,       /* nobody has that name */
+    ES_ETAKEN = -4,      /* the name is taken, or the process has one already */
+    ES_ELIMIT = -5,      /* a table or a limit is full (Erlang: system_limit) */
+    ES_ETIMEOUT = -6,    /* the time is over */
+    ES_ECLOSED = -7,     /* it is closed, or the other side ended */
+    ES_EINVAL = -8,      /* an argument that makes no sense here (Erlang: badarg) */
+    ES_ESYNTAX = -9,     /* text that is no term */
+    ES_EDEADLK = -10,    /* waiting would close a circle */
+    ES_ERANGE = -11,     /* a number does not fit */
+    ES_EOS = -12,        /* the operating system refused: errno tells */
+    ES_EEXIST = -13,     /* it is there already */
+    ES_ENOTFOUND = -14,  /* it is not there */
+    ES_EFULL = -15,      /* the receiver's mailbox is full */
+    ES_ETRUNCATED = -16, /* the other side ended without saying that it does: there may have been more */
+    ES_EPROTO = -17,     /* the other side does not keep to the protocol, or the two cannot agree */
+    ES_EAUTH = -18,      /* the other side did not prove who it is */
 } es_err;
 
 /* The name of an error, "ES_ENOMEM". Never NULL; static text. Any thread. */

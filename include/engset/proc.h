@@ -412,6 +412,10 @@ ES_API es_err es_parse_term(const char *text, es_term *out);
  * failing call. Any thread. */
 ES_API const char *es_last_detail(void);
 
+/* For libraries on top of this one: notes why a call of theirs failed, for es_last_error() and es_last_detail(), printf-like and cut
+ * at 255 bytes, and gives `error`. Any thread. */
+ES_API es_err es_fail(es_err error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* `size_bytes` of raw memory, zeroed, freed by es_free() or when the process ends. Cannot be given away. Never NULL. Process only. */
 ES_API void *es_alloc(size_t size_bytes) ESI_OWNED_RAW;
 
@@ -487,6 +491,11 @@ ES_API void es_hibernate(void);
 
 /* Runs `function(argument)` on a stack of `size_bytes` for deep C; the process must not wait in it. ES_ENOMEM. Process only. */
 ES_API es_err es_on_big_stack(size_t size_bytes, void (*function)(void *), void *argument);
+
+/* As es_on_big_stack(), and the process is not taken out of the function either: who kills it waits until it has come back. For calls of a
+ * library whose objects must not be left in mid-change. The function may call nothing of this library, and should be short: until it comes
+ * back nobody takes over the scheduler that it runs on. A fault in it ends the node. Process only. */
+ES_API es_err es_uninterrupted(size_t size_bytes, void (*function)(void *), void *argument);
 
 /* Suspends `pid`: it runs no user code until as many es_resume() by the same caller, or until the caller ends. Returns when it is suspended.
  * Oneself, a dead pid, a resume too many: ends the caller with {badarg, …}. Process only. Source: erlang:suspend_process/1. */

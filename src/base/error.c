@@ -20,6 +20,9 @@ static const struct {
     [-ES_EEXIST] = {"ES_EEXIST", "it is there already"},
     [-ES_ENOTFOUND] = {"ES_ENOTFOUND", "it is not there"},
     [-ES_EFULL] = {"ES_EFULL", "the receiver's mailbox is full"},
+    [-ES_ETRUNCATED] = {"ES_ETRUNCATED", "the other side ended without saying that it does"},
+    [-ES_EPROTO] = {"ES_EPROTO", "the other side does not keep to the protocol, or the two cannot agree"},
+    [-ES_EAUTH] = {"ES_EAUTH", "the other side did not prove who it is"},
 };
 
 static bool is_known(es_err error)

@@ -1,16 +1,20 @@
-/* big_stack.c - running one function on a stack of another size.
+/* big_stack.c - running one function on a stack of another size, as the process's code or so that nothing comes between.
  *
  * While it runs the process's fiber *is* the big one: its guard is found, and the process may be preempted there like anywhere. The
  * stack that it came from stands still and is owned, as by es_own(), so that it goes back also when the process ends on the big one. */
+#include "platform/clock.h"
 #include "proc/own.h"
 #include "proc/process.h"
 #include "proc/worker.h"
+
+enum { NS_A_REDUCTION = 256 };
 
 /* Lies on the pools, not on a stack. */
 struct visit {
     struct esi_fiber home; /* where the process came from */
     void (*function)(void *);
     void *argument;
+    bool is_interrupted; /* the function runs as the process's code, not as the runtime */
 };
 
 /* The calling thread's cache of stacks; NULL if it has none. Not kept over a wait. */
@@ -36,7 +40,8 @@ static void home_lost(void *resource)
 static void **visit_main(void *argument)
 {
     struct visit *visit = argument;
-    esi_leave();
+    if (visit->is_interrupted)
+        esi_leave();
     visit->function(visit->argument);
     return esi_fiber_end(&esi_enter()->fiber, &visit->home);
 }
@@ -72,7 +77,7 @@ static void go_and_return(struct esi_process *self, struct visit *visit, struct 
     esi_stack_close(own_cache(), &stack);
 }
 
-es_err es_on_big_stack(size_t size_bytes, void (*function)(void *), void *argument)
+static es_err visit_stack(const char *call, size_t size_bytes, struct visit what)
 {
     struct esi_process *self = esi_enter();
     if (!self)
@@ -81,15 +86,40 @@ es_err es_on_big_stack(size_t size_bytes, void (*function)(void *), void *argume
     struct esi_stack *stack;
     es_err error = open(self, size_bytes, &visit, &stack);
     if (error == ES_OK) {
-        visit->function = function;
-        visit->argument = argument;
+        *visit = what;
         go_and_return(self, visit, stack);
         esi_disown(self, visit, home_lost);
         esi_block_free(visit, sizeof *visit);
     } else {
-        esi_fail(self, error, "on_big_stack: %zu bytes: %s", size_bytes,
+        esi_fail(self, error, "%s: %zu bytes: %s", call, size_bytes,
                  error == ES_EINVAL ? "more than a stack may have (64 MiB)" : es_strerror(error));
     }
     esi_leave();
+    return error;
+}
+
+es_err es_on_big_stack(size_t size_bytes, void (*function)(void *), void *argument)
+{
+    return visit_stack("on_big_stack", size_bytes,
+                       (struct visit){.function = function, .argument = argument, .is_interrupted = true});
+}
+
+/* Who could not be taken off meanwhile pays for the time: a turn is about as long for everybody. */
+static void charge_time(uint64_t since_ns)
+{
+    struct esi_process *self = esi_enter();
+    if (!self)
+        return;
+    uint64_t cost = 1 + (esi_clock_now_ns() - since_ns) / NS_A_REDUCTION;
+    esi_charge(self, cost < ESI_BUDGET ? (int)cost : ESI_BUDGET);
+    esi_leave();
+}
+
+es_err es_uninterrupted(size_t size_bytes, void (*function)(void *), void *argument)
+{
+    uint64_t start_ns = esi_clock_now_ns();
+    es_err error =
+        visit_stack("uninterrupted", size_bytes, (struct visit){.function = function, .argument = argument});
+    charge_time(start_ns);
     return error;
 }

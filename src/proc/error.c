@@ -31,6 +31,21 @@ es_err esi_fail(struct esi_process *self, es_err error, const char *format, ...)
     return error;
 }
 
+/* Written before entering: a bad pointer is the caller's fault alone. */
+es_err es_fail(es_err error, const char *format, ...)
+{
+    char detail[ESI_DETAIL_BYTES];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(detail, sizeof detail, format, arguments);
+    va_end(arguments);
+    struct esi_process *self = esi_enter();
+    esi_fail(self, error, "%s", detail);
+    if (self)
+        esi_leave();
+    return error;
+}
+
 es_err es_last_error(void)
 {
     struct esi_process *self = esi_enter();

@@ -252,6 +252,37 @@ static void test_deep_code_runs_on_a_big_stack(void **state)
     assert_int_equal(numbers[1], 51);
 }
 
+static void digs_without_a_yield(void *depth)
+{
+    numbers[0] = dig(*(int64_t *)depth);
+}
+
+static void digs_uninterrupted(void)
+{
+    int64_t depth = 2000;
+    tell_end(&end);
+    errors[0] = es_uninterrupted(8 << 20, digs_without_a_yield, &depth);
+    errors[1] = es_uninterrupted((size_t)1 << 30, digs_without_a_yield, &depth);
+    numbers[1] = dig(10);
+}
+
+static void uninterrupted_first(void)
+{
+    es_spawn(digs_uninterrupted);
+    wait_end(&end);
+}
+
+static void test_an_uninterrupted_function_has_such_a_stack_too(void **state)
+{
+    (void)state;
+    run(uninterrupted_first);
+    assert_string_equal(end.reason, "normal");
+    assert_int_equal(errors[0], ES_OK);
+    assert_int_equal(errors[1], ES_EINVAL);
+    assert_int_equal(numbers[0], 2000);
+    assert_int_equal(numbers[1], 10);
+}
+
 static void crashes(void *unused)
 {
     (void)unused;
@@ -330,6 +361,7 @@ int main(void)
         cmocka_unit_test(test_a_hibernated_process_can_be_suspended),
         cmocka_unit_test(memory_falls_while_processes_hibernate),
         cmocka_unit_test(test_deep_code_runs_on_a_big_stack),
+        cmocka_unit_test(test_an_uninterrupted_function_has_such_a_stack_too),
         cmocka_unit_test(test_a_fault_an_exit_and_an_overflow_there_end_only_the_process),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -80,6 +80,51 @@ static void answer_pings(void)
     }
 }
 
+/* ---- nothing comes between ---- */
+
+static _Atomic(int64_t) spun_ms;
+
+/* Uses nothing of Engset, as it must. The watchdog tries to take the process out of it from the 10th millisecond on. */
+static UNCHECKED void spin_for_100_ms(void *unused)
+{
+    (void)unused;
+    struct timespec start, now;
+    at_work++;
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    do {
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        spun_ms = (now.tv_sec - start.tv_sec) * 1000 + (now.tv_nsec - start.tv_nsec) / 1000000;
+    } while (spun_ms < 100);
+    came_back++;
+}
+
+static void spins_uninterrupted(void)
+{
+    es_uninterrupted(1, spin_for_100_ms, NULL);
+    for (;;)
+        es_yield();
+}
+
+static void kill_one_that_nothing_interrupts(void *unused)
+{
+    (void)unused;
+    es_ref monitor;
+    es_pid pid = es_spawn_monitor(&monitor, spins_uninterrupted);
+    await_work(1);
+    es_send_exit(pid, es_am_kill);
+    await_down(monitor);
+    seen.answered = came_back;
+}
+
+static void test_who_is_killed_in_an_uninterrupted_function_comes_to_its_end_first(void **state)
+{
+    (void)state;
+    run(kill_one_that_nothing_interrupts);
+    assert_string_equal(seen.reason, "killed");
+    assert_int_equal(seen.answered, 1);
+    assert_int_equal(seen.node.stranded, 0);
+}
+
 /* ---- a loop without a call ---- */
 
 static UNCHECKED void spin(void)
@@ -330,6 +375,7 @@ static void test_a_long_run_is_named_with_its_place(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_who_is_killed_in_an_uninterrupted_function_comes_to_its_end_first),
         cmocka_unit_test(a_process_that_spins_is_killed),
         cmocka_unit_test(test_killing_again_and_again_leaves_nothing_behind),
         cmocka_unit_test(test_only_a_signal_that_ends_it_interrupts_it),
