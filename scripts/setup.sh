@@ -15,6 +15,8 @@ build|meson|cmd meson|required|describes the build
 build|ninja-build|cmd ninja|required|runs the build
 build|pkg-config|cmd pkg-config|required|finds libraries
 build|python3|cmd python3|required|Meson runs on it
+build|libssl-dev|file /usr/include/openssl/ssl.h|optional|encrypted streams: libengset-tls
+test|openssl|cmd openssl|optional|the other side in the tests of encrypted streams
 test|g++|cmd g++|required|compiles the public headers as C++
 test|clang|cmd clang|required|the second compiler, and ThreadSanitizer
 test|libclang-rt|tsan|required|the run-time library of ThreadSanitizer

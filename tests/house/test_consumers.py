@@ -2,7 +2,7 @@
 
 Installs this build into a folder of its own and builds tests/house/consumer there with plain cc and pkg-config,
 shared and static, with CMake, with Meson's dependency(), and as a Meson subproject from source. Each result must
-run. examples/hello.c, once it is there, is built the same ways.
+run. examples/hello.c, once it is there, is built the same ways; libengset-tls, if it was built, with pkg-config and CMake.
 """
 import os
 import pathlib
@@ -20,6 +20,13 @@ add_executable(shared {source})
 target_link_libraries(shared PRIVATE engset::engset)
 add_executable(static {source})
 target_link_libraries(static PRIVATE engset::static)
+"""
+CMAKE_TLS = """
+cmake_minimum_required(VERSION 3.16)
+project(consumer C)
+find_package(engset 0.1 REQUIRED)
+add_executable(secured {source})
+target_link_libraries(secured PRIVATE engset::tls)
 """
 MESON = """
 project('consumer', 'c')
@@ -77,6 +84,21 @@ def check_meson(source, temp, env, libraries, root=None):
     must('Meson', folder / 'b' / 'consumer', env=dict(env, LD_LIBRARY_PATH='' if root else libraries))
 
 
+def check_tls(source, temp, env, libraries):
+    """libengset-tls by pkg-config, and by CMake beside engset::engset."""
+    flags = must('pkg-config engset-tls', 'pkg-config', '--cflags', '--libs', 'engset-tls', env=env).split()
+    program = temp / 'plain-tls'
+    must('plain cc with engset-tls', 'cc', '-Wall', '-Wextra', '-Werror', source, *flags, '-o', program, env=env)
+    must('program with engset-tls', program, env=dict(env, LD_LIBRARY_PATH=libraries))
+    folder = temp / 'cmake-tls'
+    folder.mkdir()
+    (folder / 'CMakeLists.txt').write_text(CMAKE_TLS.format(source=source))
+    where = f'-Dengset_DIR={libraries}/cmake/engset'
+    must('CMake', 'cmake', '-G', 'Ninja', '-S', folder, '-B', folder / 'b', where, env=env)
+    must('CMake', 'cmake', '--build', folder / 'b', env=env)
+    must('CMake engset::tls', folder / 'b' / 'secured', env=dict(env, LD_LIBRARY_PATH=libraries))
+
+
 def main():
     root, build = house.arguments()
     house.have('cc', 'pkg-config', 'cmake', 'meson', 'ninja')
@@ -106,6 +128,12 @@ def main():
                     check(source, work, env, libraries)
                 except Failed as fault:
                     faults.append(str(fault))
+        if list((temp / 'root').rglob('engset-tls.pc')):
+            looked_at += 1
+            try:
+                check_tls(root / 'tests' / 'house' / 'consumer_tls.c', temp, env, libraries)
+            except Failed as fault:
+                faults.append(str(fault))
         try:  # from source once; it takes a whole build of the library
             looked_at += 1
             check_meson(programs[0], temp, env, libraries, root)

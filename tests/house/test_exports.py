@@ -1,4 +1,5 @@
-"""test_exports.py - libengset.so shows what the public headers declare with ES_API, and nothing else.
+"""test_exports.py - libengset.so shows what the public headers declare with ES_API, and nothing else; so does libengset-tls.so, if it
+was built, with engset/tls.h.
 
 Every exported name starts with es_ or esi_ (the second for what public inline functions and macros call), and
 every ES_API function is there. The headers are read after the preprocessor, so macros that declare count too.
@@ -29,6 +30,10 @@ def declared(root, *options):
     return names
 
 
+def is_of_tls(name):
+    return name.startswith('es_tls_')
+
+
 def exported(library):
     status, said = house.run('nm', '-D', '--defined-only', library)
     if status:
@@ -41,8 +46,16 @@ if __name__ == '__main__':
     top, build = house.arguments()
     # An analyser sees functions where a compiler sees inline ones: what it looked at must link too.
     promised = declared(top) | declared(top, '-DES_ANALYZE')
+    tls = build / 'src' / 'tls' / 'libengset-tls.so'
     shown = exported(build / 'src' / 'libengset.so')
-    faults = [f'{name} is exported, but no public header declares it with ES_API' for name in sorted(shown - promised)]
+    if tls.exists():
+        shown_by_tls = exported(tls)
+        faults_of_tls = [f'{name} is exported by libengset-tls; names start with es_tls_' for name in sorted(shown_by_tls) if not is_of_tls(name)]
+        shown |= shown_by_tls
+    else:
+        faults_of_tls, promised = [], {name for name in promised if not is_of_tls(name)}
+    faults = faults_of_tls
+    faults += [f'{name} is exported, but no public header declares it with ES_API' for name in sorted(shown - promised)]
     faults += [f'{name} is declared with ES_API, but the library does not have it' for name in sorted(promised - shown)]
     faults += [f'{name} is exported; names start with es_ or esi_' for name in sorted(shown)
                if not name.startswith(('es_', 'esi_'))]
