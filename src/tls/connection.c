@@ -52,13 +52,19 @@ es_err esi_tls_say(const char *call, const es_tls *tls, es_err error)
     return error;
 }
 
-es_err esi_tls_enter(const char *call, const es_tls *tls)
+es_err esi_tls_is_own(const char *call, const es_tls *tls)
 {
     if (es_pid_equal(es_self(), ES_NO_PID))
         return es_fail(ES_ENOPROC, "%s: called in a thread that is no process", call);
     if (!tls || tls->magic != TLS_MAGIC || !es_pid_equal(tls->owner, es_self()))
         return es_fail(ES_EINVAL, "%s: no connection of this process", call);
-    return tls->broken == ES_OK ? ES_OK : esi_tls_say(call, tls, tls->broken);
+    return ES_OK;
+}
+
+es_err esi_tls_enter(const char *call, const es_tls *tls)
+{
+    es_err error = esi_tls_is_own(call, tls);
+    return error != ES_OK || tls->broken == ES_OK ? error : esi_tls_say(call, tls, tls->broken);
 }
 
 /* ---------------------------------------------------------------- steps */
@@ -133,6 +139,7 @@ static void release(void *resource)
 static void step_release(struct esi_tls_step *step)
 {
     release(step->tls);
+    step->result = ES_OK;
 }
 
 /* With a host: its name is checked and told; an address is checked. */
@@ -202,19 +209,26 @@ static es_tls *new_connection(int fd, const char *host)
 static void dispose(es_tls *tls)
 {
     int code = *es_errno();
-    esi_tls_do(tls, step_release, NULL, 0);
-    es_disown(tls);
-    tls->magic = 0;
     es_close(tls->fd);
-    es_free(tls);
+    if (esi_tls_do(tls, step_release, NULL, 0) == ES_OK) { /* else the process's end does it */
+        es_disown(tls);
+        tls->magic = 0;
+        es_free(tls);
+    }
     *es_errno() = code;
 }
 
 /* ---------------------------------------------------------------- the handshake */
 
+static bool is_past(int64_t deadline_ns)
+{
+    return deadline_ns != ES_INFINITY && es_now_ns() >= deadline_ns;
+}
+
+/* What has come is looked at also when it is late, once: who sends something all the time does not get more time. */
 static es_err shake_hands(es_tls *tls, int64_t deadline_ns)
 {
-    for (;;) {
+    for (bool is_late = false;;) {
         esi_tls_do(tls, step_shake, NULL, 0);
         es_err broken = tls->broken;
         if (broken != ES_OK) {
@@ -224,7 +238,10 @@ static es_err shake_hands(es_tls *tls, int64_t deadline_ns)
         es_err error = esi_tls_flush(tls, deadline_ns);
         if (error != ES_OK || tls->is_shaken)
             return error;
-        error = esi_tls_fill(tls, deadline_ns);
+        if (is_late)
+            return ES_ETIMEOUT;
+        is_late = is_past(deadline_ns);
+        error = tls->is_ended ? ES_ETRUNCATED : esi_tls_fill(tls, deadline_ns);
         if (error == ES_ETRUNCATED)
             return esi_tls_break(
                 tls, ES_ECLOSED, 0,
@@ -307,15 +324,15 @@ es_err es_tls_connect_to(const char *host, const char *service, int64_t context,
 
 /* ---------------------------------------------------------------- the end */
 
-/* Reads what the other side still says, and drops it, until it says that this is all. */
+/* Reads what the other side still says, and drops it, until it says that this is all. It may talk for ever. */
 static es_err drain(es_tls *tls, int64_t deadline_ns)
 {
     char dropped[2048];
     int64_t count;
     do
         count = es_tls_read(tls, dropped, sizeof dropped, deadline_ns);
-    while (count > 0);
-    return (es_err)count;
+    while (count > 0 && !is_past(deadline_ns));
+    return count > 0 ? ES_ETIMEOUT : (es_err)count;
 }
 
 static es_err say_goodbye(es_tls *tls, int64_t deadline_ns)
@@ -337,8 +354,8 @@ es_err es_tls_close(es_tls **tls, int64_t deadline_ns)
     if (!*tls)
         return ES_OK;
     es_tls *closing = *tls;
-    es_err error = esi_tls_enter("tls_close", closing);
-    if (error == ES_ENOPROC || error == ES_EINVAL)
+    es_err error = esi_tls_is_own("tls_close", closing);
+    if (error != ES_OK)
         return error;
     error = say_goodbye(closing, deadline_ns);
     *tls = NULL;

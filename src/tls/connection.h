@@ -65,7 +65,10 @@ es_err esi_tls_fill(es_tls *tls, int64_t deadline_ns);
 
 /* ---- what the calls share ---- */
 
-/* ES_OK if the caller may use `tls`, which is not broken; else an error that is said. */
+/* ES_OK if `tls` is the caller's; else an error that is said. */
+es_err esi_tls_is_own(const char *call, const es_tls *tls);
+
+/* The same, and it is not broken. */
 es_err esi_tls_enter(const char *call, const es_tls *tls);
 
 /* Says why it is broken, or late; gives that. */

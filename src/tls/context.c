@@ -217,7 +217,9 @@ static void set_rules(struct box *box)
     SSL_CTX_set_verify(
         ssl, context->is_verifying ? SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT : SSL_VERIFY_NONE,
         esi_tls_verify);
-    SSL_CTX_set_min_proto_version(ssl, o->min_version ? (int)o->min_version : TLS1_2_VERSION);
+    /* The system may ask for more by itself (openssl.cnf). */
+    if (o->min_version || SSL_CTX_get_min_proto_version(ssl) < TLS1_2_VERSION)
+        SSL_CTX_set_min_proto_version(ssl, o->min_version ? (int)o->min_version : TLS1_2_VERSION);
     SSL_CTX_set_options(ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET |
                                  SSL_OP_CIPHER_SERVER_PREFERENCE);
     SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
@@ -276,7 +278,8 @@ static es_err check(const char *call, const es_tls_options *o, bool is_server)
 /* What is in it goes now and not with the process. */
 static void close_box(struct box *box)
 {
-    es_uninterrupted(ESI_TLS_STACK, step_release, box);
+    if (es_uninterrupted(ESI_TLS_STACK, step_release, box) != ES_OK)
+        return; /* no memory: with the process after all */
     es_disown(box);
     es_free(box);
 }

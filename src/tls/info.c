@@ -41,8 +41,8 @@ static void step_look(struct esi_tls_step *step)
 es_err es_tls_info_get(es_tls *tls, es_tls_info *out)
 {
     es_tls_info info = {.expires_s = 0};
-    es_err error = esi_tls_enter("tls_info_get", tls);
-    if (error == ES_EINVAL || error == ES_ENOPROC)
+    es_err error = esi_tls_is_own("tls_info_get", tls);
+    if (error != ES_OK)
         return error;
     error = (es_err)esi_tls_do(tls, step_look, &info, sizeof info);
     if (error == ES_OK)

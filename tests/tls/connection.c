@@ -368,6 +368,84 @@ REAL_STORY(a_write_that_was_late_is_gone_on_with_by_the_next, 1, "")
     EXPECT(got(ES_TUPLE(report, pid, 0, total + 10)));
 }
 
+/* Says much, and reads nothing, to the one it accepts at {Listener, Context}. */
+static void talks_for_ever(es_term argument)
+{
+    int listener = -1;
+    int64_t context = 0;
+    es_tls *tls;
+    char *data = es_alloc(30000);
+    EXPECT(es_match(argument, ES_TUPLE(&listener, &context)));
+    EXPECT(es_tls_accept((int)es_accept(listener, NULL, ES_INFINITY), context, in_ms(20000), &tls) == ES_OK);
+    while (es_tls_write(tls, data, 30000, in_ms(20000)) > 0)
+        ;
+}
+
+REAL_STORY(closing_ends_at_its_deadline_although_the_other_side_talks_on, 1, "")
+{
+    es_address at;
+    es_tls *tls;
+    int listener = listen_any(&at);
+    es_pid pid = es_spawn(talks_for_ever, ES_TUPLE(listener, server_as("server")));
+    EXPECT(es_tls_connect((int)es_connect(&at, in_ms(5000)), "localhost", a_client(), in_ms(5000), &tls) ==
+           ES_OK);
+    int64_t deadline_ns = in_ms(50);
+    EXPECT(es_tls_close(&tls, deadline_ns) == ES_ETIMEOUT);
+    EXPECT(tls == NULL);
+    EXPECT(es_now_ns() >= deadline_ns);
+    wait_for_end(pid); /* it is told */
+}
+
+/* A host's name has several addresses here, and at the first nobody may listen. */
+REAL_STORY(a_name_is_looked_up_and_checked, 1, "")
+{
+    es_address at;
+    es_tls *tls;
+    char port[80];
+    int listener = listen_any(&at);
+    es_address_print(&at, port, sizeof port);
+    es_pid pid = echo_server(listener, server_as("server"), 5000);
+    EXPECT(es_tls_connect_to("localhost", strchr(port, ':') + 1, a_client(), in_ms(5000), &tls) == ES_OK);
+    EXPECT(es_tls_close(&tls, in_ms(5000)) == ES_OK);
+    EXPECT(got(ES_TUPLE(report, pid, 0, ES_OK)));
+    EXPECT(es_close(listener) == ES_OK);
+    EXPECT(es_tls_connect_to("localhost", strchr(port, ':') + 1, a_client(), in_ms(5000), &tls) == ES_EOS);
+    EXPECT(tls == NULL);
+}
+
+REAL_STORY(a_connection_that_is_made_active_is_broken_and_can_be_closed, 1, "")
+{
+    es_pid server;
+    char buffer[8];
+    int before = descriptors_open();
+    es_tls *tls = connected(&server);
+    EXPECT(es_active(es_tls_fd(tls), 1) == ES_OK);
+    EXPECT(es_tls_read(tls, buffer, sizeof buffer, in_ms(5000)) == ES_EINVAL);
+    EXPECT(es_tls_close(&tls, in_ms(5000)) == ES_EINVAL);
+    EXPECT(tls == NULL);
+    wait_for_end(server);
+    EXPECT(descriptors_open() == before);
+}
+
+static es_tls *lent;
+
+static void uses_anothers(es_term parent)
+{
+    char buffer[8];
+    EXPECT(es_tls_read(lent, buffer, sizeof buffer, in_ms(5000)) == ES_EINVAL);
+    EXPECT(es_tls_close(&lent, in_ms(5000)) == ES_EINVAL);
+    es_send(parent, report);
+}
+
+REAL_STORY(a_connection_is_its_owners_alone, 1, "")
+{
+    es_pid server;
+    lent = connected(&server);
+    es_spawn(uses_anothers, es_self());
+    EXPECT(got(report));
+    EXPECT(es_tls_close(&lent, in_ms(5000)) == ES_OK);
+}
+
 /* ---------------------------------------------------------------- owners that end */
 
 static void shakes_hands_for_ever(es_term argument)
@@ -686,6 +764,10 @@ int main(void)
         cmocka_unit_test(odd_bytes_break_the_connection_and_nothing_else),
         cmocka_unit_test(a_reset_is_no_end),
         cmocka_unit_test(a_write_that_was_late_is_gone_on_with_by_the_next),
+        cmocka_unit_test(closing_ends_at_its_deadline_although_the_other_side_talks_on),
+        cmocka_unit_test(a_name_is_looked_up_and_checked),
+        cmocka_unit_test(a_connection_that_is_made_active_is_broken_and_can_be_closed),
+        cmocka_unit_test(a_connection_is_its_owners_alone),
         cmocka_unit_test(who_is_killed_in_the_handshake_leaves_nothing),
         cmocka_unit_test(processes_are_killed_at_any_moment_and_the_others_go_on),
         cmocka_unit_test(five_hundred_connections_at_once_are_served),
