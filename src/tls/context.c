@@ -63,6 +63,7 @@ struct box {
     const es_tls_options *options;
     bool is_server;
     es_err error;
+    int code; /* the system's number to it, or 0 */
     char why[ESI_TLS_WHY];
 };
 
@@ -120,7 +121,7 @@ static void refuse(struct box *box, es_err error, const char *words, const char 
 {
     char said[64];
     box->error = error;
-    esi_tls_last_words(said, sizeof said);
+    box->code = esi_tls_first_words(said, sizeof said);
     if (file)
         snprintf(box->why, sizeof box->why, "%s %.80s: %s", words, file, said);
     else
@@ -183,7 +184,7 @@ static void read_identity(struct box *box)
     else if (SSL_CTX_use_PrivateKey_file(ssl, key, SSL_FILETYPE_PEM) != 1)
         refuse(box, ES_EOS, o->key_password ? "key_file" : "key_file (without a key_password)", key);
     else if (SSL_CTX_check_private_key(ssl) != 1)
-        refuse(box, ES_EOS, "key_file", key);
+        refuse(box, ES_EOS, "the certificate is for another key than key_file", key);
     SSL_CTX_set_default_passwd_cb_userdata(ssl, NULL);
 }
 
@@ -304,9 +305,11 @@ static struct box *open_box(const char *call, const es_tls_options *options, boo
             *error = es_on_big_stack(ESI_TLS_STACK, load, box);
         if (*error == ES_OK && (*error = box->error) == ES_OK)
             return box;
+        int code = box->code;
         if (box->error != ES_OK)
             es_fail(box->error, "%s: %s", call, box->why);
         close_box(box);
+        *es_errno() = code;
         return NULL;
     }
     es_free(box);

@@ -6,17 +6,17 @@
 #include <stdio.h>
 #include <string.h>
 
-void esi_tls_last_words(char *text, size_t size)
+int esi_tls_first_words(char *text, size_t size)
 {
-    unsigned long code = ERR_peek_last_error();
-    const char *words = code ? ERR_reason_error_string(code) : NULL;
-    if (words)
-        snprintf(text, size, "%s", words);
-    else if (code)
-        ERR_error_string_n(code, text, size);
-    else
-        snprintf(text, size, "unknown");
+    unsigned long code = ERR_peek_error();
+    int number = ERR_SYSTEM_ERROR(code) ? ERR_GET_REASON(code) : 0;
+    const char *words = ERR_reason_error_string(code);
+    char said[128];
+    if (number)
+        words = strerror_r(number, said, sizeof said);
+    snprintf(text, size, "%s", words ? words : "OpenSSL does not say why");
     ERR_clear_error();
+    return number;
 }
 
 /* ---------------------------------------------------------------- certificates */

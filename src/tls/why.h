@@ -16,7 +16,7 @@ int esi_tls_verify(int is_good, X509_STORE_CTX *chain);
 /* "CN=example.org,O=...", cut to `size`. NULL: "". In a step. */
 void esi_tls_print_name(X509_NAME *name, char *text, size_t size);
 
-/* The newest error that OpenSSL noted, in its words; "unknown" if none. Empties the queue. No wait may lie between the error and this. */
-void esi_tls_last_words(char *text, size_t size);
+/* The first error that OpenSSL noted, in words, and the system's number, or 0. Empties the queue. No wait may lie between. */
+int esi_tls_first_words(char *text, size_t size);
 
 #endif

@@ -1,5 +1,5 @@
 /* tests/tls/certificates.h - authorities and certificates for a test, made anew each time in a folder of its own, with keys of elliptic
- * curves, which are made fast. */
+ * curves, which are made fast; but for the one called rsa. */
 #ifndef TESTS_TLS_CERTIFICATES_H
 #define TESTS_TLS_CERTIFICATES_H
 
@@ -43,7 +43,8 @@ static inline struct authority certify(const char *name, const char *hosts, long
                                        const struct authority *by)
 {
     static long serial = 1;
-    struct authority made = {X509_new(), EVP_EC_gen("P-256")};
+    bool is_rsa = strcmp(name, "rsa") == 0;
+    struct authority made = {X509_new(), is_rsa ? EVP_RSA_gen(2048) : EVP_EC_gen("P-256")};
     X509 *issuer = by ? by->certificate : made.certificate;
     X509_set_version(made.certificate, X509_VERSION_3);
     ASN1_INTEGER_set(X509_get_serialNumber(made.certificate), serial++);
@@ -92,6 +93,7 @@ static const struct {
     {"early", "DNS:localhost", 1, 30, 0, NULL},
     {"stranger", "DNS:localhost", -1, 30, 1, NULL},
     {"client", NULL, -1, 30, 0, NULL},
+    {"rsa", "DNS:localhost", -1, 30, 0, NULL},
     {"locked", "DNS:localhost", -1, 30, 0, "sesame"},
 };
 
