@@ -123,7 +123,7 @@ static void refuse(struct box *box, es_err error, const char *words, const char 
     box->error = error;
     box->code = esi_tls_first_words(said, sizeof said);
     if (file)
-        snprintf(box->why, sizeof box->why, "%s %.80s: %s", words, file, said);
+        snprintf(box->why, sizeof box->why, "%s %.70s: %s", words, file, said);
     else
         snprintf(box->why, sizeof box->why, "%s", words);
 }

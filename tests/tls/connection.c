@@ -641,7 +641,7 @@ REAL_STORY(a_context_says_which_file_it_did_not_like, 1, "")
     EXPECT(no_server((es_tls_options){.certificate_file = in_folder("server.pem")}, ES_EOS, "key_file"));
     EXPECT(no_server(
         (es_tls_options){.certificate_file = in_folder("server.pem"), .key_file = in_folder("client.key")},
-        ES_EOS, "for another key than"));
+        ES_EOS, "mismatch"));
     es_tls_options locked = {.certificate_file = in_folder("locked.pem"),
                              .key_file = in_folder("locked.key")};
     EXPECT(no_server(locked, ES_EOS, "without a key_password"));
