@@ -16,13 +16,18 @@ void esi_map_init(struct esi_map *map)
     map->root = NULL;
 }
 
-int esi_key_compare(struct esi_key x, struct esi_key y)
+static inline int compare(struct esi_key x, struct esi_key y)
 {
     if (x.a != y.a)
         return x.a < y.a ? -1 : 1;
     if (x.b != y.b)
         return x.b < y.b ? -1 : 1;
     return 0;
+}
+
+int esi_key_compare(struct esi_key x, struct esi_key y)
+{
+    return compare(x, y);
 }
 
 static int height(const struct esi_map_node *node)
@@ -56,23 +61,18 @@ static struct esi_map_node *rotate_left(struct esi_map_node *node)
     return top;
 }
 
-/* Gives the root of what was the tree of `node`, whose sides differ in height by at most 2; now by at most 1.
- */
+/* Gives the root of what was the tree of `node`, whose sides differ in height by 2; now by at most 1. */
 static struct esi_map_node *balance(struct esi_map_node *node)
 {
     int lean = height(node->left) - height(node->right);
-    if (lean > 1) {
+    if (lean > 0) {
         if (height(node->left->left) < height(node->left->right))
             node->left = rotate_left(node->left);
         return rotate_right(node);
     }
-    if (lean < -1) {
-        if (height(node->right->right) < height(node->right->left))
-            node->right = rotate_right(node->right);
-        return rotate_left(node);
-    }
-    measure(node);
-    return node;
+    if (height(node->right->right) < height(node->right->left))
+        node->right = rotate_right(node->right);
+    return rotate_left(node);
 }
 
 /* Adds a link to the way. */
@@ -88,7 +88,7 @@ static void walk(struct esi_map *map, struct esi_key key, struct way *way)
     way->depth = 0;
     step(way, &map->root);
     for (struct esi_map_node *node = map->root; node;) {
-        int order = esi_key_compare(key, node->key);
+        int order = compare(key, node->key);
         if (order == 0)
             return;
         struct esi_map_node **link = order < 0 ? &node->left : &node->right;
@@ -97,13 +97,20 @@ static void walk(struct esi_map *map, struct esi_key key, struct way *way)
     }
 }
 
-/* Balances every tree on the way, the lowest first. */
+/* Something was put in or taken out where the way ends. Balances the trees above, the lowest first, up to the first that is as high as it
+ * was: those around it see no difference. */
 static void mend(struct way *way)
 {
-    while (way->depth > 0) {
-        struct esi_map_node **link = way->links[--way->depth];
-        if (*link)
-            *link = balance(*link);
+    for (way->depth--; way->depth > 0;) {
+        struct esi_map_node **link = way->links[--way->depth], *node = *link;
+        int before = node->height;
+        int left = height(node->left), right = height(node->right);
+        if (left - right > 1 || right - left > 1)
+            *link = node = balance(node);
+        else
+            node->height = (left > right ? left : right) + 1;
+        if (node->height == before)
+            return;
     }
 }
 
@@ -124,7 +131,7 @@ struct esi_map_node *esi_map_find(const struct esi_map *map, struct esi_key key)
 {
     struct esi_map_node *node = map->root;
     while (node) {
-        int order = esi_key_compare(key, node->key);
+        int order = compare(key, node->key);
         if (order == 0)
             break;
         node = order < 0 ? node->left : node->right;
@@ -132,31 +139,47 @@ struct esi_map_node *esi_map_find(const struct esi_map *map, struct esi_key key)
     return node;
 }
 
-void esi_map_remove(struct esi_map *map, struct esi_map_node *node)
+/* Takes out what stands where the way ends. */
+static void take_out(struct way *way)
 {
-    struct way way;
-    walk(map, node->key, &way);
-    struct esi_map_node **place = way.links[way.depth - 1];
-    esi_assert(*place == node);
+    struct esi_map_node **place = way->links[way->depth - 1], *node = *place;
     if (!node->left || !node->right) {
         *place = node->left ? node->left : node->right;
     } else {
         /* The next greater node takes this one's place. The way goes on to where that one was; its second
          * link lies in `node`, and must be the same link in the successor. */
-        int second = way.depth;
-        step(&way, &node->right);
-        while ((*way.links[way.depth - 1])->left)
-            step(&way, &(*way.links[way.depth - 1])->left);
-        struct esi_map_node *successor = *way.links[way.depth - 1];
-        *way.links[way.depth - 1] = successor->right;
+        int second = way->depth;
+        step(way, &node->right);
+        while ((*way->links[way->depth - 1])->left)
+            step(way, &(*way->links[way->depth - 1])->left);
+        struct esi_map_node *successor = *way->links[way->depth - 1];
+        *way->links[way->depth - 1] = successor->right;
         successor->left = node->left;
         successor->right = node->right;
         successor->height = node->height;
         *place = successor;
-        way.links[second] = &successor->right;
+        way->links[second] = &successor->right;
     }
     *node = (struct esi_map_node){.key = node->key};
-    mend(&way);
+    mend(way);
+}
+
+void esi_map_remove(struct esi_map *map, struct esi_map_node *node)
+{
+    struct way way;
+    walk(map, node->key, &way);
+    esi_assert(*way.links[way.depth - 1] == node);
+    take_out(&way);
+}
+
+struct esi_map_node *esi_map_take(struct esi_map *map, struct esi_key key)
+{
+    struct way way;
+    walk(map, key, &way);
+    struct esi_map_node *node = *way.links[way.depth - 1];
+    if (node)
+        take_out(&way);
+    return node;
 }
 
 struct esi_map_node *esi_map_first(const struct esi_map *map)
@@ -171,7 +194,7 @@ struct esi_map_node *esi_map_next_after(const struct esi_map *map, struct esi_ke
 {
     struct esi_map_node *best = NULL;
     for (struct esi_map_node *node = map->root; node;) {
-        if (esi_key_compare(node->key, key) > 0) {
+        if (compare(node->key, key) > 0) {
             best = node;
             node = node->left;
         } else {

@@ -40,6 +40,9 @@ struct esi_map_node *esi_map_find(const struct esi_map *map, struct esi_key key)
 /* Takes `node`, which must be in this map, out; it is the caller's again. */
 void esi_map_remove(struct esi_map *map, struct esi_map_node *node);
 
+/* Takes the node with that key out, which is the caller's then; NULL if there is none. */
+struct esi_map_node *esi_map_take(struct esi_map *map, struct esi_key key);
+
 /* The node with the smallest key; NULL if the map is empty. */
 struct esi_map_node *esi_map_first(const struct esi_map *map);
 
