@@ -18,6 +18,7 @@
 #include "base/text.h"
 #include "platform/barrier.h"
 #include "platform/fiber.h"
+#include "proc/end.h"
 #include "proc/contain/dump.h"
 #include "proc/contain/fault.h"
 #include "proc/contain/leaf.h"
@@ -358,12 +359,11 @@ static es_atom atom_of(enum esi_fault_kind kind)
 }
 
 /* Which place names the fault: where it was, or after a jump to nowhere who jumped. */
-static uintptr_t place_of(const struct esi_fault *fault, const struct esi_process *p)
+static uintptr_t place_of(const struct esi_fault *fault)
 {
-    uintptr_t pc = fault->pc;
     if (fault->frame_count > 1 && esi_module_kind_of(fault->pc) == ESI_MODULE_NONE)
-        pc = fault->frames[1] - 1;
-    return esi_place_for_people(pc, p->function);
+        return fault->frames[1] - 1;
+    return fault->pc;
 }
 
 /* Handles what the handler found, until the signal that must end it has. */
@@ -384,25 +384,41 @@ void esi_fault_landed(struct esi_worker *w, struct esi_process *p)
         landed_from_kill(p);
         return;
     }
+    if (fault->kind != ESI_FAULT_ABORT)
+        fault->is_admitted = esi_report_admits(&fault->suppressed);
     /* relaxed: figures to be shown */
     atomic_fetch_add_explicit(&esi_node.crashes, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&esi_node.contained, 1, memory_order_relaxed);
     esi_probe(FAULT, p->id, fault->signo, fault->pc);
-    char bytes[200];
-    struct esi_text where;
-    struct esi_symbol symbol;
-    esi_text_init(&where, bytes, sizeof bytes);
-    uintptr_t place = place_of(fault, p);
-    esi_symbol_find(place, false, &symbol);
-    esi_symbol_text(&symbol, place, &where);
+    const struct esi_where *where = esi_where_of(fault->known, place_of(fault), p->function);
     es_term reason =
-        es_lend(ES_TUPLE(es_am_signal, atom_of(fault->kind), es_bytes(where.bytes, where.length)));
+        es_lend(ES_TUPLE(es_am_signal, atom_of(fault->kind), es_bytes(where->text, where->length)));
     esi_process_doom(p, reason);
-    esi_report_fault(p, fault, reason);
+    if (fault->is_admitted)
+        esi_report_fault(p, fault, reason);
     fault->is_handling = 0;
 }
 
 /* ---- abort() and assert() ---- */
+
+/* The end of who aborted, at the top of its stack. */
+static void **ends_by_abort(void *argument)
+{
+    struct esi_process *self = argument;
+    esi_fault_landed(esi_worker_self(), self);
+    self->is_deferring = false;
+    return esi_end_at_top(self);
+}
+
+/* Who is called how is for the report: the way there is long, and most crashes of many are not reported. */
+static void note_callers(struct esi_fault *fault, const struct esi_frame *at, const struct esi_process *p)
+{
+    fault->frame_count = 1;
+    fault->is_admitted = esi_report_admits(&fault->suppressed);
+    if (fault->is_admitted)
+        fault->frame_count = esi_unwind(*at, span_of(p), fault->frames, ESI_FAULT_FRAMES);
+    fault->frames[0] = fault->pc; /* where a fault was: the first frame is no return address */
+}
 
 /* Leaves the calling process from `at`. Comes back in a thread that runs no process's code. */
 static __attribute__((noinline)) void leave_for_abort(const struct esi_frame *at, const char *text)
@@ -420,12 +436,13 @@ static __attribute__((noinline)) void leave_for_abort(const struct esi_frame *at
     fault->rule = ESI_RULE_ABORT;
     fault->address = 0;
     fault->pc = at->pc - 1; /* the call, not what follows it */
-    fault->frame_count = esi_unwind(*at, span_of(p), fault->frames, ESI_FAULT_FRAMES);
-    if (fault->frame_count > 0)
-        fault->frames[0] = fault->pc; /* where a fault was: the first frame is no return address */
+    note_callers(fault, at, p);
     size_t length = strnlen(text, sizeof fault->text - 1);
     memcpy(fault->text, text, length);
     fault->text[length] = '\0';
+    struct esi_stack_span stack = span_of(p);
+    if (at->sp > stack.low && at->sp < stack.high) /* else in a signal handler on a stack of its own */
+        esi_fiber_again(&p->fiber, ends_by_abort, p);
     leave(w);
 }
 

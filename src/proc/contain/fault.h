@@ -2,7 +2,8 @@
  *
  * A fault in a process's code leaves the process by siglongjmp to its worker's loop, which calls esi_fault_landed() and lets the process
  * end. A fault that may not be contained (judge.h) writes a crash dump (dump.h) and ends the OS process by the same signal.
- * The same way out is taken by es_abort(), failed assertions, and the kill of a process that does not come back.
+ * The same way out is taken by the kill of a process that does not come back. es_abort() and failed assertions are in no handler: they begin
+ * the process's end on its own stack, or jump as well where that cannot be used anew (fiber.h).
  *
  * Under AddressSanitizer and ThreadSanitizer our handlers stand in front of theirs; a fault that ends the node is handed on to the one
  * that was there before, so their report comes after our dump. ThreadSanitizer delays asynchronous signals to the next call
@@ -13,6 +14,7 @@
 #include <signal.h>
 #include "proc/contain/judge.h"
 #include "proc/contain/unwind.h"
+#include "proc/contain/where.h"
 #include "proc/worker.h"
 
 enum { ESI_FAULT_FRAMES = 16, ESI_FAULT_TEXT = 160 };
@@ -28,7 +30,10 @@ struct esi_fault {
     int frame_count;
     uintptr_t frames[ESI_FAULT_FRAMES]; /* pc, then return addresses */
     char text[ESI_FAULT_TEXT];          /* of a failed assertion: the condition and its place; "" otherwise */
+    bool is_admitted;                   /* to be reported */
+    uint64_t suppressed;                /* reports left out before it, to be told of then */
     volatile sig_atomic_t is_handling;
+    struct esi_where known[ESI_WHERE_KNOWN]; /* the worker's own note: where its processes crashed last */
 };
 
 /* Installs the handlers and finds modules and leaf functions. ES_EINVAL: ES_STRICT=1 and a module lacks the flags (said on stderr);
@@ -42,8 +47,8 @@ void esi_fault_stop(void);
  * have it unblocked. */
 int esi_fault_kill_signal(void);
 
-/* After the jump, in the worker's loop, in the runtime, after esi_fiber_after_longjmp(): dooms `p`, which was left, and reports why. When
- * it comes back `p` is doomed or ending; its stack holds nothing that is needed. */
+/* After the jump, in the worker's loop, after esi_fiber_after_longjmp(), or at the top of the stack of `p`, in the runtime: dooms `p`, which
+ * was left, and reports why. When it comes back `p` is doomed or ending; its stack holds nothing that is needed. */
 void esi_fault_landed(struct esi_worker *worker, struct esi_process *p);
 
 /* Between the two the calling process counts as in the runtime: a kill does not leave it and a fault ends the node. Unlike esi_enter()

@@ -392,14 +392,20 @@ static void say_suppressed(uint64_t count)
     publish(r);
 }
 
-/* May a report be made now? Tells of those that were not. */
-static bool admits(void)
+bool esi_report_admits(uint64_t *suppressed)
 {
-    uint64_t suppressed = 0;
+    *suppressed = 0;
     if (!atomic_load_explicit(&is_configured, memory_order_acquire))
         esi_report_configure();
-    if (atomic_load_explicit(&is_off, memory_order_relaxed) ||
-        !esi_log_limit_admits(&limit, PER_SECOND, &suppressed))
+    return !atomic_load_explicit(&is_off, memory_order_relaxed) &&
+           esi_log_limit_admits(&limit, PER_SECOND, suppressed);
+}
+
+/* The same; tells of those that were not. */
+static bool admits(void)
+{
+    uint64_t suppressed;
+    if (!esi_report_admits(&suppressed))
         return false;
     if (suppressed)
         say_suppressed(suppressed);
@@ -437,8 +443,8 @@ static void add_fault_hint(struct report *r, struct esi_process *p, const struct
 
 void esi_report_fault(struct esi_process *p, const struct esi_fault *fault, es_term reason)
 {
-    if (!admits())
-        return;
+    if (fault->suppressed)
+        say_suppressed(fault->suppressed);
     bool is_overflow = fault->kind == ESI_FAULT_STACK_OVERFLOW;
     struct report *r = start("error", is_overflow ? "E0203" : "E0101", p->id);
     if (!r)

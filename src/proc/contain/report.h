@@ -8,7 +8,11 @@
 
 #include "proc/contain/fault.h"
 
-/* E0101, or E0203 for a stack that was too small: `p` was left because of `*fault` and will end with `reason`. In the runtime, on behalf of `p`. */
+/* May a report be made now? Counts as one. `*suppressed`: how many were not, before this one. Any thread. */
+bool esi_report_admits(uint64_t *suppressed);
+
+/* E0101, or E0203 for a stack that was too small: `p` was left because of `*fault`, which was admitted, and will end with `reason`. In the
+ * runtime, on behalf of `p`. */
 void esi_report_fault(struct esi_process *p, const struct esi_fault *fault, es_term reason);
 
 /* E0101: `p` ends with `reason`: "crashed" by an error that the runtime found ({badarg, F}, {double_free, …}), or "exited" by es_exit(), a
