@@ -2,11 +2,12 @@
  *
  *   MONITOR    watch for me. The block becomes the bond of the watched: arriving needs no memory.
  *   DEMONITOR  do not any more. The watcher's own bond is the block: taking a monitor down needs no memory.
- *   DOWN       the watched ended, or was not there. Made of the watched one's bond, or of the MONITOR that met nobody.
+ *   DOWN       the watched ended, or was not there. The finished message, built in the block that was the watched one's bond, or the
+ *              MONITOR that met nobody. With a reason that needs memory it is built in front of that: of a copy, and for the last who is
+ *              told in the very block that the process kept it in.
  *
  * The watcher's bond decides: a DOWN that finds it becomes a message and takes it away; one that does not is dropped. So after
- * es_demonitor() has found the bond no message comes, and if it has not the message is in the mailbox already. A reason that needs memory travels as
- * the finished message; a reason of one word in the block that is there, so that telling of an end needs no memory.
+ * es_demonitor() has found the bond no message comes, and if it has not the message is in the mailbox already.
  * Source: erlang:monitor/2, demonitor/2. */
 #include <engset/link.h>
 
@@ -14,6 +15,8 @@
 #include "link/exit_signal.h"
 #include "link/link.h"
 #include "link/monitor.h"
+#include "proc/block.h"
+#include "term/build.h"
 
 /* What a DOWN says of the watched. */
 struct object {
@@ -21,23 +24,31 @@ struct object {
     es_atom name, node; /* name.w not 0: {Name, Node} is said instead */
 };
 
-/* The payload of MONITOR and DEMONITOR, and both bonds. */
+/* The payload of MONITOR, and the watched one's bond. */
 struct monitor {
     struct esi_bond bond;
-    es_ref ref;      /* ref.pid is the watcher's id */
-    uint64_t target; /* the watched one's id; 0: nobody */
+    es_ref ref; /* ref.pid is the watcher's id */
     struct object object;
     es_atom tag;
 };
 
-/* The payload of DOWN. `reason` counts if the block has no term. */
-struct down {
-    es_ref ref;
-    struct object object;
-    es_atom tag;
-    es_term reason;
+/* The watcher's bond, and the payload of DEMONITOR. The key's id is the reference's. */
+struct watch {
+    struct esi_bond bond;
+    uint64_t target; /* the watched one's id; 0: nobody */
+    bool has_alias;  /* one that goes with the monitor */
 };
-_Static_assert(sizeof(struct monitor) >= sizeof(struct down), "a monitor's block can become a DOWN");
+
+/* The words of a DOWN: a tuple of five, behind it the reference, behind that {Name, Node} or a pid from elsewhere. */
+enum {
+    DOWN_SIZE = 5,
+    REF_AT = 1 + DOWN_SIZE,
+    OBJECT_AT = REF_AT + ESI_REF_WORDS,
+    DOWN_WORDS = OBJECT_AT + 3
+};
+_Static_assert(sizeof(struct monitor) >= DOWN_WORDS * sizeof(uint64_t),
+               "a monitor's block can become a DOWN");
+_Static_assert(ESI_REASON_ROOM >= (int)DOWN_WORDS, "a reason's block can become a DOWN");
 
 static const struct esi_signal_kind demonitor_kind;
 
@@ -46,90 +57,83 @@ static struct monitor *monitor_in(struct esi_message *block)
     return (struct monitor *)(void *)block->words;
 }
 
-static struct down *down_in(struct esi_message *block)
+static struct watch *watch_in(struct esi_message *block)
 {
-    return (struct down *)(void *)block->words;
-}
-
-static struct esi_message *monitor_new(struct monitor monitor)
-{
-    struct esi_message *block = esi_message_new(sizeof monitor);
-    if (block)
-        *monitor_in(block) = monitor;
-    return block;
+    return (struct watch *)(void *)block->words;
 }
 
 /* ------------------------------------------------------------ DOWN */
 
-/* Builds {Tag, Ref, process, Object, Reason} behind a payload. */
-static es_err down_build(const struct down *down, es_literal object, es_term reason, struct esi_message **out)
+static es_term put_object(uint64_t *at, const struct object *object)
 {
-    es_term message = es_lend(ES_TUPLE(down->tag, down->ref, es_am_process, object, reason));
-    es_err error = esi_message_copy_behind(sizeof *down, message, out);
-    if (error == ES_OK)
-        *down_in(*out) = *down;
-    return error;
+    if (!object->name.w)
+        return esi_put_pid(&at, object->pid);
+    uint64_t *elements;
+    es_term pair = esi_put_tuple(&at, 2, &elements);
+    elements[0] = object->name.w;
+    elements[1] = object->node.w;
+    return pair;
 }
 
-static es_err down_new(const struct down *down, es_term reason, struct esi_message **out)
+/* Makes `block`, which has room for it, the message {Tag, Ref, process, Object, Reason}. `reason` is one word, or lies in the block. */
+static void put_down(struct esi_message *block, const struct monitor *monitor, es_term reason)
 {
-    if (down->object.name.w)
-        return down_build(down, ES_TUPLE(down->object.name, down->object.node), reason, out);
-    return down_build(down, ES_T(down->object.pid), reason, out);
+    uint64_t *tuple = block->words, *ref = tuple + REF_AT, *elements;
+    block->term = esi_put_tuple(&tuple, DOWN_SIZE, &elements);
+    elements[0] = monitor->tag.w;
+    elements[1] = esi_put_ref(&ref, monitor->ref).w;
+    elements[2] = es_am_process.w;
+    elements[3] = put_object(block->words + OBJECT_AT, &monitor->object).w;
+    elements[4] = reason.w;
+    block->tag = esi_tuple_tag(DOWN_SIZE, monitor->tag);
+}
+
+static uint64_t down_reference(const struct esi_message *signal)
+{
+    return signal->words[REF_AT + 1];
 }
 
 static void down_arrives(struct esi_process *self, struct esi_message *signal)
 {
-    struct down down = *down_in(signal);
-    struct esi_bond *bond = esi_bond_find(self, ESI_BOND_MONITORS, down.ref.id);
+    uint64_t reference = down_reference(signal);
+    struct esi_bond *bond = esi_bond_take(self, ESI_BOND_MONITORS, reference);
     if (!bond) {
         esi_message_free(signal);
         return;
     }
-    esi_bond_remove(self, bond);
-    esi_message_free(esi_message_of(bond));
-    esi_alias_demonitored(self, down.ref.id);
-    if (es_is_none(signal->term)) {
-        esi_message_free(signal);
-        if (down_new(&down, down.reason, &signal) != ES_OK) {
-            /* A DOWN that is not told would be worse than an end that is. */
-            esi_process_doom(self, es_from_atom(es_am_system_limit));
-            return;
-        }
-        signal->to = self->id;
-    }
+    if (((struct watch *)(void *)bond)->has_alias)
+        esi_alias_demonitored(self, reference);
+    esi_message_free_here(esi_message_of(bond));
     signal->kind = NULL;
     esi_deliver(self, signal);
 }
 
 static const struct esi_signal_kind down_kind = {.name = "down", .arrive = down_arrives};
 
-/* `block`, which holds a struct monitor, tells its watcher of the end. */
-static void down_send(struct esi_message *block, es_term reason)
+/* `block`, which holds a struct monitor, tells its watcher of the end. `larger`: NULL, or a block that holds the reason behind such room; it is
+ * ours then. */
+static void down_send(struct esi_message *block, es_term reason, struct esi_message *larger)
 {
     struct monitor monitor = *monitor_in(block);
-    struct down down = {.ref = monitor.ref, .object = monitor.object, .tag = monitor.tag, .reason = reason};
-    struct esi_message *signal = block;
     if (!esi_is_one_word(reason)) {
-        down.reason =
-            es_from_atom(es_am_system_limit); /* without memory for its reason an end is told all the same */
-        if (down_new(&down, reason, &signal) == ES_OK)
-            esi_message_free(block);
-        else
-            signal = block;
+        if (larger || esi_message_copy_behind_here(DOWN_WORDS * sizeof(uint64_t), reason, &larger) == ES_OK) {
+            esi_message_free_here(block);
+            block = larger;
+            reason = larger->term;
+        } else { /* without memory for its reason an end is told all the same */
+            reason = es_from_atom(es_am_system_limit);
+        }
     }
-    if (signal == block)
-        *down_in(block) = down;
-    signal->kind = &down_kind;
-    esi_signal_send(monitor.ref.pid, signal);
+    put_down(block, &monitor, reason);
+    block->kind = &down_kind;
+    esi_signal_send_direct(monitor.ref.pid, block);
 }
 
 /* ------------------------------------------------------------ the watched one's bond */
 
 static void watched_ended(struct esi_process *self, struct esi_bond *bond, es_term reason)
 {
-    (void)self;
-    down_send(esi_message_of(bond), reason);
+    down_send(esi_message_of(bond), reason, esi_reason_take(self));
 }
 
 static const struct esi_bond_kind watched_bond = {
@@ -149,7 +153,7 @@ static void monitor_arrives(struct esi_process *self, struct esi_message *signal
 
 static void monitor_meets_nobody(struct esi_message *signal)
 {
-    down_send(signal, es_from_atom(es_am_noproc));
+    down_send(signal, es_from_atom(es_am_noproc), NULL);
 }
 
 static const struct esi_signal_kind monitor_kind = {
@@ -157,11 +161,9 @@ static const struct esi_signal_kind monitor_kind = {
 
 static void demonitor_arrives(struct esi_process *self, struct esi_message *signal)
 {
-    struct esi_bond *bond = esi_bond_find(self, ESI_BOND_MONITORED_BY, monitor_in(signal)->ref.id);
-    if (bond) {
-        esi_bond_remove(self, bond);
+    struct esi_bond *bond = esi_bond_take(self, ESI_BOND_MONITORED_BY, watch_in(signal)->bond.node.key.b);
+    if (bond)
         esi_message_free(esi_message_of(bond));
-    }
     esi_message_free(signal);
 }
 
@@ -173,7 +175,7 @@ static const struct esi_signal_kind demonitor_kind = {.name = "demonitor", .arri
 static void demonitor_send(struct esi_message *block)
 {
     block->kind = &demonitor_kind;
-    esi_signal_send(monitor_in(block)->target, block);
+    esi_signal_send(watch_in(block)->target, block);
 }
 
 static void watcher_ended(struct esi_process *self, struct esi_bond *bond, es_term reason)
@@ -188,23 +190,38 @@ static const struct esi_bond_kind watcher_bond = {
 
 bool esi_monitor_remove(struct esi_process *self, uint64_t ref_id)
 {
-    struct esi_bond *bond = esi_bond_find(self, ESI_BOND_MONITORS, ref_id);
+    struct esi_bond *bond = esi_bond_take(self, ESI_BOND_MONITORS, ref_id);
     if (!bond)
         return false;
-    esi_bond_remove(self, bond);
     demonitor_send(esi_message_of(bond));
     return true;
 }
 
 /* ------------------------------------------------------------ making one */
 
-/* Two blocks for one monitor: `*ours` for the watcher, `*theirs` for the watched. */
-static es_err make_both(const struct monitor *monitor, struct esi_message **ours, struct esi_message **theirs)
+/* A monitor that is to be made. */
+struct wanted {
+    es_ref ref;
+    uint64_t target;
+    struct object object;
+    es_atom tag;
+    bool has_alias;
+};
+
+/* Its two blocks, all but the bonds: `*ours` for the watcher, `*theirs` for the watched. */
+static inline es_err make_both(const struct wanted *wanted, struct esi_message **ours,
+                               struct esi_message **theirs)
 {
-    *ours = monitor_new(*monitor);
-    *theirs = monitor_new(*monitor);
-    if (*ours && *theirs)
+    *ours = esi_message_new_here(sizeof(struct watch));
+    *theirs = esi_message_new_here(sizeof(struct monitor));
+    if (*ours && *theirs) {
+        watch_in(*ours)->target = wanted->target;
+        watch_in(*ours)->has_alias = wanted->has_alias;
+        monitor_in(*theirs)->ref = wanted->ref;
+        monitor_in(*theirs)->object = wanted->object;
+        monitor_in(*theirs)->tag = wanted->tag;
         return ES_OK;
+    }
     if (*ours)
         esi_message_free(*ours);
     if (*theirs)
@@ -213,31 +230,26 @@ static es_err make_both(const struct monitor *monitor, struct esi_message **ours
 }
 
 /* Bond first, then the signal; where nobody is, the answer is the DOWN. */
-static es_err monitor_make(struct esi_process *self, const struct monitor *monitor, es_alias_mode alias,
+static es_err monitor_make(struct esi_process *self, const struct wanted *wanted, es_alias_mode alias,
                            es_atom unreachable)
 {
     struct esi_message *ours, *theirs;
-    es_err error = make_both(monitor, &ours, &theirs);
+    es_err error = make_both(wanted, &ours, &theirs);
     if (error != ES_OK)
         return error;
     if (alias != ES_ALIAS_NONE)
-        error = esi_alias_make(self, monitor->ref.id, alias);
-    if (error != ES_OK) {
+        error = esi_alias_make(self, wanted->ref.id, alias);
+    if (error != ES_OK || wanted->target == self->id) { /* nobody hears of the own end */
         esi_message_free(ours);
         esi_message_free(theirs);
         return error;
     }
-    if (monitor->target == self->id) { /* nobody hears of the own end */
-        esi_message_free(ours);
-        esi_message_free(theirs);
-        return ES_OK;
-    }
-    esi_bond_insert(self, &monitor_in(ours)->bond, &watcher_bond, monitor->ref.id);
+    esi_bond_insert(self, &watch_in(ours)->bond, &watcher_bond, wanted->ref.id);
     theirs->kind = &monitor_kind;
-    if (monitor->target)
-        esi_signal_send(monitor->target, theirs);
+    if (wanted->target)
+        esi_signal_send_direct(wanted->target, theirs);
     else
-        down_send(theirs, es_from_atom(unreachable));
+        down_send(theirs, es_from_atom(unreachable), NULL);
     return ES_OK;
 }
 
@@ -252,13 +264,16 @@ static es_ref monitor_object(uint64_t target, struct object object, es_atom unre
     if (o->alias < ES_ALIAS_NONE || o->alias > ES_ALIAS_REPLY_DEMONITOR ||
         (!object.name.w && es_pid_is_none(object.pid)))
         esi_badarg(self, "monitor");
-    struct monitor monitor = {
-        .ref = esi_ref_new(self), .target = target, .object = object, .tag = o->tag.w ? o->tag : es_am_DOWN};
-    if (monitor_make(self, &monitor, o->alias, unreachable) != ES_OK)
+    struct wanted wanted = {.ref = esi_ref_new(self),
+                            .target = target,
+                            .object = object,
+                            .tag = o->tag.w ? o->tag : es_am_DOWN,
+                            .has_alias = o->alias != ES_ALIAS_NONE};
+    if (monitor_make(self, &wanted, o->alias, unreachable) != ES_OK)
         esi_end_with(self, es_from_atom(es_am_system_limit));
     esi_charge(self, 1);
     esi_leave();
-    return monitor.ref;
+    return wanted.ref;
 }
 
 es_ref esi_monitor_pid(es_pid pid, const es_monitor_options *options)
@@ -281,18 +296,18 @@ es_ref esi_monitor_at(es_name name, const es_monitor_options *options)
 
 es_err esi_monitor_spawn(struct esi_process *self, struct esi_process *child, es_ref *out)
 {
-    struct monitor monitor = {.ref = esi_ref_new(self),
-                              .target = child->id,
-                              .object.pid = esi_process_pid(child),
-                              .tag = es_am_DOWN};
+    struct wanted wanted = {.ref = esi_ref_new(self),
+                            .target = child->id,
+                            .object.pid = esi_process_pid(child),
+                            .tag = es_am_DOWN};
     struct esi_message *ours, *theirs;
-    if (make_both(&monitor, &ours, &theirs) != ES_OK) {
+    if (make_both(&wanted, &ours, &theirs) != ES_OK) {
         esi_link_spawn_undo(self, child);
         return ES_ENOMEM;
     }
-    esi_bond_insert(self, &monitor_in(ours)->bond, &watcher_bond, monitor.ref.id);
-    esi_bond_insert(child, &monitor_in(theirs)->bond, &watched_bond, monitor.ref.id);
-    *out = monitor.ref;
+    esi_bond_insert(self, &watch_in(ours)->bond, &watcher_bond, wanted.ref.id);
+    esi_bond_insert(child, &monitor_in(theirs)->bond, &watched_bond, wanted.ref.id);
+    *out = wanted.ref;
     return ES_OK;
 }
 

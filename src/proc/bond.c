@@ -41,6 +41,15 @@ struct esi_bond *esi_bond_find(struct esi_process *self, uint64_t order, uint64_
     return node ? ESI_CONTAINER_OF(node, struct esi_bond, node) : NULL;
 }
 
+struct esi_bond *esi_bond_take(struct esi_process *self, uint64_t order, uint64_t id)
+{
+    struct esi_map_node *node = esi_map_take(&self->bonds, (struct esi_key){order, id});
+    if (!node)
+        return NULL;
+    count(self, order, -1);
+    return ESI_CONTAINER_OF(node, struct esi_bond, node);
+}
+
 void esi_bond_remove(struct esi_process *self, struct esi_bond *bond)
 {
     esi_map_remove(&self->bonds, &bond->node);

@@ -51,6 +51,9 @@ bool esi_bond_insert(struct esi_process *self, struct esi_bond *bond, const stru
 struct esi_bond *esi_bond_find(struct esi_process *self, uint64_t order, uint64_t id);
 void esi_bond_remove(struct esi_process *self, struct esi_bond *bond);
 
+/* Both at once: removed and given; NULL: it is not there. */
+struct esi_bond *esi_bond_take(struct esi_process *self, uint64_t order, uint64_t id);
+
 /* `bytes` of zeroed memory for a bond from the node's pools; NULL: none. */
 void *esi_bond_new(size_t bytes);
 void esi_bond_free(void *bond, size_t bytes);

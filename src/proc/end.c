@@ -13,6 +13,7 @@
 #include <string.h>
 #include "base/log.h"
 #include "base/probe.h"
+#include "proc/block.h"
 #include "proc/call.h"
 #include "proc/hibernate.h"
 #include "proc/node.h"
@@ -23,19 +24,26 @@
 
 static void end(struct esi_process *self);
 
+/* Out of line: nearly all reasons are words. */
+static __attribute__((noinline)) es_term keep_reason(es_term reason)
+{
+    struct esi_message *block;
+    if (esi_message_copy_behind_here(ESI_REASON_ROOM * sizeof(uint64_t), reason, &block) == ES_OK)
+        return block->term;
+    return es_from_atom(es_am_system_limit);
+}
+
+static inline bool is_word(es_term reason)
+{
+    return esi_tag(reason.w) != ESI_TAG_BOX && esi_tag(reason.w) != ESI_TAG_CONS;
+}
+
 void esi_process_doom(struct esi_process *self, es_term reason)
 {
     if (self->is_doomed || self->is_ending)
         return;
     self->is_doomed = true;
-    self->reason = es_from_atom(es_am_system_limit);
-    if (esi_tag(reason.w) != ESI_TAG_BOX && esi_tag(reason.w) != ESI_TAG_CONS) {
-        self->reason = reason;
-    } else {
-        struct esi_message *block;
-        if (esi_message_copy(reason, &block) == ES_OK)
-            self->reason = block->term;
-    }
+    self->reason = is_word(reason) ? reason : keep_reason(reason);
 }
 
 ES_NORETURN void esi_end_now(struct esi_process *self)
@@ -76,7 +84,8 @@ ES_NORETURN void esi_exit(es_term reason)
         abort();
     }
     size_t words;
-    if (esi_term_measure(reason, &words) == ES_EINVAL)
+    if (!esi_term_is_word(reason) && !esi_term_flat_words(reason) &&
+        esi_term_measure(reason, &words) == ES_EINVAL)
         esi_badarg(self, "exit");
     esi_end_with(self, reason);
 }
@@ -118,7 +127,8 @@ static void free_messages(struct esi_process *self, bool may_yield)
 
 static void tell_bonds(struct esi_process *self, bool may_yield)
 {
-    for (struct esi_map_node *node; (node = esi_map_first(&self->bonds));) {
+    while (self->bonds.root) {
+        struct esi_map_node *node = esi_map_first(&self->bonds);
         struct esi_bond *bond = ESI_CONTAINER_OF(node, struct esi_bond, node);
         esi_map_remove(&self->bonds, node);
         bond->kind->ended(self, bond, self->reason);
@@ -150,17 +160,41 @@ static void end_for_others(struct esi_process *self, bool may_yield)
     /* seq_cst: after the close; pairs with who sets KNOWN and then looks whether the inbox is closed. */
     if (atomic_load_explicit(&self->flags, memory_order_seq_cst) & ESI_FLAG_KNOWN)
         esi_plug.ending(self);
-    esi_call_ended(self);
+    if (self->serving.reference)
+        esi_call_ended(self);
     tell_bonds(self, may_yield);
 }
 
-/* What is no word was copied into a block of its own, and is its first thing. */
-void esi_reason_free(struct esi_process *self)
+/* What is no word was copied into a block of its own, and is the first thing behind the room. */
+static struct esi_message *reason_block(const struct esi_process *self)
 {
     uint64_t word = self->reason.w;
-    if (word && (esi_tag(word) == ESI_TAG_BOX || esi_tag(word) == ESI_TAG_CONS))
-        esi_message_free(esi_message_of((const void *)(uintptr_t)(word & ~(uint64_t)7)));
+    if (!word || is_word(self->reason))
+        return NULL;
+    return esi_message_of((const uint64_t *)(uintptr_t)(word & ~(uint64_t)7) - ESI_REASON_ROOM);
+}
+
+void esi_reason_free(struct esi_process *self)
+{
+    struct esi_message *block = reason_block(self);
+    if (block)
+        esi_message_free(block);
     self->reason = es_none();
+}
+
+/* Of the first process the node wants to know it. */
+static bool is_first(struct esi_process *self)
+{
+    return self->parent == 0 && esi_node_is_first(self);
+}
+
+struct esi_message *esi_reason_take(struct esi_process *self)
+{
+    struct esi_message *block = reason_block(self);
+    if (!block || esi_map_first(&self->bonds) || is_first(self))
+        return NULL;
+    self->reason = es_none();
+    return block;
 }
 
 static void release_rest(struct esi_process *self)
@@ -170,7 +204,8 @@ static void release_rest(struct esi_process *self)
     if (atomic_load_explicit(&self->alarm_is_set, memory_order_relaxed))
         esi_timer_cancel(&self->timeout);
     esi_reason_free(self);
-    esi_hibernate_forget(self);
+    if (atomic_load_explicit(&self->is_hibernated, memory_order_relaxed))
+        esi_hibernate_forget(self);
     if (self->extra) {
         esi_trail_free(self);
         if (self->extra->detail)
@@ -192,10 +227,12 @@ static void end(struct esi_process *self)
     self->call =
         NULL; /* it lay on the stack that was left: an answer that a destructor's receive finds is late */
     atomic_store_explicit(&self->state, ES_STATE_EXITING, memory_order_relaxed);
-    esi_owned_run(self);
+    if (self->extra)
+        esi_owned_run(self);
     free_memory(self, true);
     end_for_others(self, true);
-    free_messages(self, true);
+    if (self->mailbox.count || self->mailbox.index || self->taken || self->turning)
+        free_messages(self, true);
 }
 
 void **esi_end_at_top(struct esi_process *self)
@@ -228,7 +265,7 @@ static void say_first_ended(es_term reason)
 
 void esi_process_gone(struct esi_process *p)
 {
-    bool was_first = p->parent == 0 && esi_node_is_first(p);
+    bool was_first = is_first(p);
     int status = es_is(p->reason, es_am_normal) || es_is(p->reason, es_am_shutdown) ? 0 : 1;
     if (was_first && status != 0)
         say_first_ended(p->reason);

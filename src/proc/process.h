@@ -107,7 +107,8 @@ struct esi_process {
     } serving; /* a call to it that has no answer yet, the only one as a rule; more are bonds. reference 0: none */
     void (*function)(void); /* what it was spawned with */
     struct esi_map bonds;
-    es_term reason; /* why it ends: set by esi_process_doom(); what is no word has a block of its own */
+    es_term
+        reason; /* why it ends: set by esi_process_doom(); what is no word lies in a block of its own, behind some room */
     struct esi_timer timeout; /* of the receive or sleep under way, or of an earlier one: see alarm_is_set */
     uint64_t group_leader, parent;
 
@@ -279,7 +280,14 @@ static inline void esi_message_uncount(struct esi_process *self, struct esi_mess
  * behalf of `self`. From the process itself follow it by esi_end_now(). */
 void esi_process_doom(struct esi_process *self, es_term reason);
 
-/* Why `self` ends; valid until it is gone. */
+/* Words in front of a reason that is no word, in its block: the block can become the message that tells of the end. */
+enum { ESI_REASON_ROOM = 13 };
+
+/* The block with the reason of `self` and the room in front, for the last who is told of its end: the caller's. NULL: the reason is a word, or
+ * somebody else needs it. On behalf of `self`, in a bond's `ended`. */
+struct esi_message *esi_reason_take(struct esi_process *self);
+
+/* Why `self` ends; valid until its last bond is told. */
 static inline es_term esi_process_reason(struct esi_process *self)
 {
     return self->reason;

@@ -47,10 +47,9 @@ bool esi_signal_push(uint64_t to, struct esi_message *block)
 
 /* The push that is followed by the flag. Between the two the process may have run, handled the signal and ended, and somebody
  * else may live there: a flag too many makes it look once for nothing. */
-bool esi_signal_send(uint64_t to, struct esi_message *signal)
+static bool push_signal(struct esi_process *p, uint64_t to, struct esi_message *signal)
 {
     const struct esi_signal_kind *kind = signal->kind;
-    struct esi_process *p = esi_process_slot(to);
     signal->to = to;
     enum esi_push pushed = ESI_PUSH_CLOSED;
     if (p && esi_process_is(p, to))
@@ -66,6 +65,20 @@ bool esi_signal_send(uint64_t to, struct esi_message *signal)
     if (pushed == ESI_PUSH_WAKE)
         esi_make_runnable(p, true);
     return true;
+}
+
+bool esi_signal_send(uint64_t to, struct esi_message *signal)
+{
+    return push_signal(esi_process_slot(to), to, signal);
+}
+
+bool esi_signal_send_direct(uint64_t to, struct esi_message *signal)
+{
+    struct esi_process *p = esi_process_slot(to);
+    signal->to = to;
+    if (p && esi_process_is(p, to) && arrive_at_sleeper(p, signal))
+        return true;
+    return push_signal(p, to, signal);
 }
 
 void esi_signal_answer_for_nobody(struct esi_message *block)

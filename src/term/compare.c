@@ -350,6 +350,12 @@ int esi_compare_keys(es_term a, es_term b)
     return compare(a.w, b.w, AS_KEYS);
 }
 
+/* The same in all words; two that differ in some may still be the same one, told of by two nodes. */
+static bool is_same_ref(const uint64_t *a, const uint64_t *b)
+{
+    return a[0] == b[0] && a[1] == b[1] && a[2] == b[2] && a[3] == b[3];
+}
+
 bool es_equal(es_term a, es_term b)
 {
     /* What is one word is equal only if it is the same word. */
@@ -357,5 +363,7 @@ bool es_equal(es_term a, es_term b)
         return true;
     if (esi_tag(a.w) != esi_tag(b.w) || (esi_tag(a.w) != ESI_TAG_BOX && esi_tag(a.w) != ESI_TAG_CONS))
         return false;
+    if (esi_is_box(a.w, ESI_REF) && esi_is_box(b.w, ESI_REF) && is_same_ref(esi_box(a.w), esi_box(b.w)))
+        return true;
     return compare(a.w, b.w, AS_KEYS) == 0;
 }
