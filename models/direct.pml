@@ -1,7 +1,8 @@
 /* direct.pml - a message that goes past the inbox (proc/signal.c, arrive_at_sleeper()), beside pushes, signals and the parker.
  *
- * Senders send blocks in order, each a message or a signal as it comes. Of a message the sender first tries to wake: who does holds the
- * receiver, puts the message into its mailbox and then queues it; else it is pushed. A signal is always pushed, and its flag set. The
+ * Senders send blocks in order, each a message, a signal, or a signal that may go straight, as it comes. Of messages and of what may go straight
+ * the sender first tries to wake: who does holds the receiver, puts the block into its mailbox and then queues it; else it is pushed. A signal
+ * that is pushed sets its flag behind that. The
  * receiver takes the inbox whole, and looks at one block a slice, so that what it took may outlast its slice. The word's parts as in
  * inbox_park.pml.
  *
@@ -53,12 +54,19 @@ inline push(sender, number)
 proctype Sender(byte me)
 {
     byte i = 0;
-    bool won, is_message;
+    bool won, is_direct, is_signal;
     do
     :: i < N ->
-        atomic { won = false; if :: is_message = true :: is_message = false fi };
+        atomic {
+            won = false;
+            if
+            :: is_direct = true; is_signal = false
+            :: is_direct = false; is_signal = true
+            :: is_direct = true; is_signal = true
+            fi
+        };
         if
-        :: is_message ->
+        :: is_direct ->
 #if BUG == 1
             if
             :: word == WAITING -> arrive(me, i); wake(); if :: won -> make_runnable() :: else fi; won = true
@@ -83,7 +91,7 @@ proctype Sender(byte me)
         :: !won ->
             push(me, i);
             if
-            :: !is_message -> signals = true
+            :: is_signal -> signals = true
             :: else
             fi;
             if
@@ -92,7 +100,7 @@ proctype Sender(byte me)
             fi
         :: else
         fi;
-        atomic { i++; is_message = false; won = false }
+        atomic { i++; is_direct = false; is_signal = false; won = false }
     :: else -> break
     od
 }

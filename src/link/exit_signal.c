@@ -4,6 +4,8 @@
 #include "proc/outside.h"
 
 #include "link/reason.h"
+#include "proc/block.h"
+#include "term/build.h"
 
 enum { SETTLE_AT_ONCE = 256 };
 
@@ -12,34 +14,27 @@ static es_term sender_term(uint64_t from)
     return from ? esi_from_local_pid(from) : es_from_atom(es_am_undefined);
 }
 
-es_term esi_exit_reason(const struct esi_message *signal)
+void esi_exit_put(struct esi_message *block, uint64_t from, es_term reason)
 {
-    return es_is_none(signal->term) ? esi_exit_note(signal)->reason : es_tuple_get(signal->term, 2);
+    uint64_t *at = block->words, *elements;
+    *at++ = from;
+    block->term = esi_put_tuple(&at, 3, &elements);
+    elements[0] = es_am_EXIT.w;
+    elements[1] = sender_term(from).w;
+    elements[2] = reason.w;
+    block->tag = esi_tuple_tag(3, es_am_EXIT);
 }
 
 es_err esi_exit_new(uint64_t from, es_term reason, struct esi_message **out)
 {
-    es_term message = es_lend(ES_TUPLE(es_am_EXIT, sender_term(from), reason));
-    es_err error = esi_message_copy_behind(sizeof(struct esi_exit_note), message, out);
+    es_err error = esi_message_copy_behind_here(ESI_EXIT_WORDS * sizeof(uint64_t), reason, out);
     if (error == ES_OK)
-        *esi_exit_note(*out) = (struct esi_exit_note){from, es_none()};
+        esi_exit_put(*out, from, (*out)->term);
     return error;
 }
 
 void esi_exit_to_mailbox(struct esi_process *self, struct esi_message *signal)
 {
-    if (es_is_none(signal->term)) {
-        const struct esi_exit_note *note = esi_exit_note(signal);
-        struct esi_message *message;
-        es_err error = esi_exit_new(note->from, note->reason, &message);
-        esi_message_free(signal);
-        if (error != ES_OK) {
-            esi_process_doom(self, es_from_atom(es_am_system_limit));
-            return;
-        }
-        signal = message;
-        signal->to = self->id;
-    }
     signal->kind = NULL;
     esi_deliver(self, signal);
 }
@@ -56,7 +51,7 @@ void esi_settle(struct esi_process *self)
 
 static enum esi_exit_effect effect_of(struct esi_process *self, const struct esi_message *signal)
 {
-    bool is_from_self = esi_exit_note(signal)->from == atomic_load_explicit(&self->id, memory_order_relaxed);
+    bool is_from_self = esi_exit_from(signal) == atomic_load_explicit(&self->id, memory_order_relaxed);
     return esi_exit_effect_sent(esi_exit_reason(signal), is_from_self, esi_traps(self));
 }
 
@@ -91,7 +86,7 @@ static es_err send_exit(struct esi_process *self, es_pid to, es_term reason)
     if (error != ES_OK)
         return error;
     signal->kind = &exit_kind;
-    esi_signal_send(to.id, signal);
+    esi_signal_send_direct(to.id, signal);
     return ES_OK;
 }
 

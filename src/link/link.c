@@ -28,7 +28,8 @@ struct link {
     uint64_t from;      /* of the signal: who wants the link */
     uint64_t unlink_id; /* of the bond: UNLINK with this id was sent, the answer is awaited; 0: linked */
 };
-_Static_assert(sizeof(struct link) >= sizeof(struct esi_exit_note), "a bond's block can become a LINK_EXIT");
+_Static_assert(sizeof(struct link) >= ESI_EXIT_WORDS * sizeof(uint64_t),
+               "a bond's block can become a LINK_EXIT");
 
 /* The payload of UNLINK and UNLINK_ACK. */
 struct unlink_note {
@@ -62,21 +63,26 @@ static void link_forget(struct esi_process *self, struct link *link)
     esi_message_free(esi_message_of(link));
 }
 
-/* `block`, which held a bond or a LINK, tells `to` that `from` ended. */
-static void link_exit_send(struct esi_message *block, uint64_t from, uint64_t to, es_term reason)
+/* `block`, which held a bond or a LINK, tells `to` that `from` ended. `larger`: NULL, or a block that holds the reason behind such room; it is
+ * ours then. */
+static void link_exit_send(struct esi_message *block, uint64_t from, uint64_t to, es_term reason,
+                           struct esi_message *larger)
 {
-    struct esi_message *signal = block;
-    bool is_plain = esi_is_one_word(reason);
-    if (!is_plain && esi_exit_new(from, reason, &signal) == ES_OK) {
-        esi_message_free(block);
-    } else {
-        /* Without memory for its reason an end is told all the same. */
-        *esi_exit_note(block) =
-            (struct esi_exit_note){from, is_plain ? reason : es_from_atom(es_am_system_limit)};
-        signal = block;
+    if (!esi_is_one_word(reason)) {
+        if (larger)
+            esi_exit_put(larger, from, reason);
+        else if (esi_exit_new(from, reason, &larger) != ES_OK)
+            reason = es_from_atom(
+                es_am_system_limit); /* without memory for its reason an end is told all the same */
     }
-    signal->kind = &link_exit_kind;
-    esi_signal_send(to, signal);
+    if (larger) {
+        esi_message_free(block);
+        block = larger;
+    } else {
+        esi_exit_put(block, from, reason);
+    }
+    block->kind = &link_exit_kind;
+    esi_signal_send_direct(to, block);
 }
 
 static void link_ended(struct esi_process *self, struct esi_bond *bond, es_term reason)
@@ -86,7 +92,7 @@ static void link_ended(struct esi_process *self, struct esi_bond *bond, es_term 
     if (link->unlink_id)
         esi_message_free(esi_message_of(link));
     else
-        link_exit_send(esi_message_of(link), self->id, other, reason);
+        link_exit_send(esi_message_of(link), self->id, other, reason, esi_reason_take(self));
 }
 
 static const struct esi_bond_kind link_bond = {.name = "link", .order = ESI_BOND_LINK, .ended = link_ended};
@@ -102,7 +108,7 @@ static void link_arrives(struct esi_process *self, struct esi_message *signal)
 
 static void link_meets_nobody(struct esi_message *signal)
 {
-    link_exit_send(signal, signal->to, link_in(signal)->from, es_from_atom(es_am_noproc));
+    link_exit_send(signal, signal->to, link_in(signal)->from, es_from_atom(es_am_noproc), NULL);
 }
 
 static const struct esi_signal_kind link_kind = {
@@ -150,7 +156,7 @@ static const struct esi_signal_kind unlink_ack_kind = {.name = "unlink_ack", .ar
 
 static void link_exit_arrives(struct esi_process *self, struct esi_message *signal)
 {
-    struct link *link = link_to(self, esi_exit_note(signal)->from);
+    struct link *link = link_to(self, esi_exit_from(signal));
     if (!link || link->unlink_id) {
         esi_message_free(signal);
         return;
@@ -172,7 +178,7 @@ static void link_exit_arrives(struct esi_process *self, struct esi_message *sign
 
 static bool link_exit_must_end(struct esi_process *self, const struct esi_message *signal)
 {
-    struct link *link = link_to(self, esi_exit_note(signal)->from);
+    struct link *link = link_to(self, esi_exit_from(signal));
     return link && !link->unlink_id &&
            esi_exit_effect_linked(esi_exit_reason(signal), esi_traps(self)) == ESI_EXIT_ENDS;
 }
@@ -201,7 +207,7 @@ static es_err link_make(struct esi_process *self, uint64_t other)
         }
         esi_bond_insert(self, &link_in(own)->bond, &link_bond, other);
     }
-    if (!esi_signal_send(other, signal))
+    if (!esi_signal_send_direct(other, signal))
         esi_settle(
             self); /* the answer `noproc` is in the inbox: here, as in Erlang, a link to nobody fails at once */
     return ES_OK;

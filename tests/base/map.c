@@ -109,11 +109,33 @@ static void test_an_iteration_survives_the_removal_of_where_it_stands(void **sta
     assert_null(map.root);
 }
 
+static void test_taking_by_key(void **state)
+{
+    (void)state;
+    enum { MANY = 1000 };
+    struct esi_map map;
+    struct esi_map_node nodes[MANY];
+    esi_map_init(&map);
+    assert_null(esi_map_take(&map, (struct esi_key){0, 0}));
+    for (uint64_t i = 0; i < MANY; i++) /* 7 and 1000 have no divisor in common: each key once */
+        assert_true(esi_map_insert(&map, &nodes[i * 7 % MANY], (struct esi_key){3, i * 7 % MANY}));
+    assert_null(esi_map_take(&map, (struct esi_key){2, 5}));
+    assert_null(esi_map_take(&map, (struct esi_key){3, MANY}));
+    for (uint64_t i = 0; i < MANY; i++) {
+        struct esi_key key = {3, i * 13 % MANY};
+        assert_ptr_equal(esi_map_take(&map, key), &nodes[key.b]);
+        assert_null(esi_map_find(&map, key));
+        assert_null(esi_map_take(&map, key));
+    }
+    assert_null(map.root);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_random_changes_agree_with_a_plain_array),
         cmocka_unit_test(test_rising_keys_do_not_make_it_deep),
+        cmocka_unit_test(test_taking_by_key),
         cmocka_unit_test(test_an_iteration_survives_the_removal_of_where_it_stands),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

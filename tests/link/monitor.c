@@ -180,6 +180,51 @@ STORY(link_and_monitor_tell_the_same_reason_once_each, "MON-17")
     EXPECT(is_quiet());
 }
 
+/* Monitors by pid and by name, and links; tells what it got only when it is asked, so that all have theirs by then. */
+static void hears_of(es_term argument)
+{
+    es_pid parent, other;
+    es_term by_pid, by_name, by_link;
+    EXPECT(es_match(argument, ES_TUPLE(&parent, &other)));
+    es_trap_exit(true);
+    es_link(other);
+    es_ref pid = es_monitor(other), name = es_monitor(the_name);
+    es_send(parent, ready);
+    es_receive
+        es_case(ES_TUPLE(es_am_DOWN, name, es_am_process, ES_TUPLE(the_name, es_am_nonode_nohost), &by_name))
+            by_name = es_keep(by_name);
+    es_receive
+        es_case(ES_TUPLE(es_am_EXIT, other, &by_link))
+            by_link = es_keep(by_link);
+    es_receive
+        es_case(ES_TUPLE(es_am_DOWN, pid, es_am_process, other, &by_pid)) {
+            EXPECT(es_equal(by_pid, by_name) && es_equal(by_pid, by_link));
+            es_send(parent, ES_TUPLE(done, by_pid));
+        }
+}
+
+/* The last who is told gets the process's own block. */
+STORY(a_reason_that_needs_memory_reaches_all_and_is_freed_once, "MON-17")
+{
+    char long_text[300];
+    memset(long_text, 'x', sizeof long_text);
+    for (int watchers = 0; watchers < 4; watchers++) {
+        es_pid p = es_spawn(exits_when_told);
+        EXPECT(es_register(the_name, p) == ES_OK);
+        for (int i = 0; i < watchers; i++)
+            es_spawn(hears_of, ES_TUPLE(es_self(), p));
+        for (int i = 0; i < watchers; i++)
+            EXPECT(got(ready));
+        tell_to_exit(p,
+                     ES_TUPLE(r, ES_LIST(1, 2.5, ES_TUPLE(first, p)), es_bytes(long_text, sizeof long_text)));
+        for (int i = 0; i < watchers; i++)
+            EXPECT(got(ES_TUPLE(done, ES_TUPLE(r, ES_LIST(1, 2.5, ES_TUPLE(first, p)),
+                                               es_bytes(long_text, sizeof long_text)))));
+        wait_for_end(p);
+    }
+    EXPECT(is_quiet());
+}
+
 STORY(a_monitor_with_its_own_tag_says_it, "MON-18")
 {
     es_pid p = es_spawn(exits_when_told);
@@ -457,6 +502,7 @@ int main(void)
         cmocka_unit_test(a_spawn_monitor_gives_one_down),
         cmocka_unit_test(a_watcher_lives_on),
         cmocka_unit_test(link_and_monitor_tell_the_same_reason_once_each),
+        cmocka_unit_test(a_reason_that_needs_memory_reaches_all_and_is_freed_once),
         cmocka_unit_test(a_monitor_with_its_own_tag_says_it),
         cmocka_unit_test(the_watched_forgets_10000_watchers_that_end),
         cmocka_unit_test(a_monitor_that_races_with_the_end_gives_one_down),

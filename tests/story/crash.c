@@ -242,6 +242,96 @@ CASE(what_is_wrong_in_a_process_ends_that_process, 1, "CRH-01")
     is_long = false;
 }
 
+/* ---- wherever it is aborted ---- */
+
+static void (*volatile at_the_bottom)(void) = call_abort;
+
+static UNCHECKED void aborts_deep(volatile int depth)
+{
+    volatile char room[1024];
+    room[0] = (char)depth;
+    if (depth > 0)
+        aborts_deep(depth - 1);
+    else
+        at_the_bottom();
+    room[1] = room[0];
+}
+
+static void abort_deep(void)
+{
+    aborts_deep(40);
+}
+
+static void abort_as_destructor(void *unused)
+{
+    (void)unused;
+    abort();
+}
+
+static void abort_in_a_destructor(void)
+{
+    if (es_own(&seen, abort_as_destructor) == ES_OK)
+        abort();
+}
+
+static void abort_in_a_defer(void)
+{
+    es_defer(abort_as_destructor, NULL);
+    es_exit(es_am_normal);
+}
+
+static void abort_on_a_big_stack(void)
+{
+    es_on_big_stack(1 << 20, abort_as_destructor, NULL);
+}
+
+static void abort_in_a_handler(int signo)
+{
+    (void)signo;
+    abort();
+}
+
+/* On the handler's stack, not on the process's. */
+static void abort_by_a_signal(void)
+{
+    struct sigaction action = {.sa_handler = abort_in_a_handler, .sa_flags = SA_ONSTACK};
+    sigset_t only;
+    sigemptyset(&only);
+    sigaddset(&only, SIGUSR2);
+    sigaction(SIGUSR2, &action, NULL);
+    pthread_sigmask(SIG_UNBLOCK, &only, NULL);
+    raise(SIGUSR2);
+}
+
+static es_next abort_at_a_message(void *state, es_term message)
+{
+    (void)state, (void)message;
+    abort();
+}
+
+static void abort_without_a_stack(void)
+{
+    es_send(es_self(), es_am_ok);
+    es_react(abort_at_a_message, NULL);
+}
+
+CASE(abort_ends_the_process_wherever_it_is_called, 1, "CRH-01")
+{
+    for (int round = 0; round < 3; round++) {
+        assert_ends_as(abort_deep, "{signal,sigabrt,<<\"", "call_abort+0x");
+        assert_reported("called by       aborts_deep+0x");
+        assert_ends_as(abort_on_a_big_stack, "{signal,sigabrt,<<\"", "abort_as_destructor+0x");
+        assert_ends_as(abort_without_a_stack, "{signal,sigabrt,<<\"", "abort_at_a_message+0x");
+        assert_ends_as(abort_in_a_defer, "normal", "");
+        if (!ESI_TSAN) /* which delays signals */
+            assert_ends_as(abort_by_a_signal, "{signal,sigabrt,<<\"", "abort_in_a_handler+0x");
+    }
+    run(one_crash, (void *)abort_in_a_destructor);
+    assert_memory_equal(seen.reason, "{signal,sigabrt,", 16);
+    assert_int_equal(seen.node.crashes_contained, 2);
+    assert_int_equal(seen.reports, 2);
+}
+
 static void test_a_report_says_where_and_who_is_told(void **state)
 {
     (void)state;
@@ -510,6 +600,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_wrong_in_a_process_ends_that_process),
+        cmocka_unit_test(abort_ends_the_process_wherever_it_is_called),
         cmocka_unit_test(test_a_report_says_where_and_who_is_told),
         cmocka_unit_test(a_node_outlives_any_number_of_crashes_without_growing),
         cmocka_unit_test(an_endless_recursion_is_told_apart),

@@ -410,6 +410,14 @@ static void **ends_by_abort(void *argument)
     return esi_end_at_top(self);
 }
 
+enum { NEAR_THE_TOP = 16 << 10 };
+
+/* Not on another stack, a signal handler's, nor so deep on the own one that its pages are worth giving back: esi_fiber_restart() does. */
+static bool is_near_the_top(const struct esi_frame *at, struct esi_stack_span stack)
+{
+    return at->sp >= stack.low && at->sp < stack.high && stack.high - at->sp <= NEAR_THE_TOP;
+}
+
 /* Who is called how is for the report: the way there is long, and most crashes of many are not reported. */
 static void note_callers(struct esi_fault *fault, const struct esi_frame *at, const struct esi_process *p)
 {
@@ -440,8 +448,7 @@ static __attribute__((noinline)) void leave_for_abort(const struct esi_frame *at
     size_t length = strnlen(text, sizeof fault->text - 1);
     memcpy(fault->text, text, length);
     fault->text[length] = '\0';
-    struct esi_stack_span stack = span_of(p);
-    if (at->sp > stack.low && at->sp < stack.high) /* else in a signal handler on a stack of its own */
+    if (is_near_the_top(at, span_of(p)))
         esi_fiber_again(&p->fiber, ends_by_abort, p);
     leave(w);
 }
