@@ -289,7 +289,7 @@ static es_err call_and_wait(struct esi_process *self, struct esi_call *call, es_
                             int64_t timeout_ms)
 {
     call->server = resolve(to);
-    call->reference = esi_reference_next();
+    call->reference = esi_reference_any();
     if (!call->server) {
         call->answer = es_from_atom(es_am_noproc);
         return ES_ECLOSED;

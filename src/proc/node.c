@@ -58,9 +58,24 @@ uint64_t esi_reference_next(void)
     return atomic_fetch_add_explicit(&references, 1, memory_order_relaxed);
 }
 
+enum { REFERENCES_AT_ONCE = 256 };
+
+uint64_t esi_reference_any(void)
+{
+    struct esi_worker *worker = esi_worker_here();
+    struct esi_scheduler *s = worker ? worker->scheduler : NULL;
+    if (!s)
+        return esi_reference_next();
+    if (s->reference == s->references_end) {
+        s->reference = atomic_fetch_add_explicit(&references, REFERENCES_AT_ONCE, memory_order_relaxed);
+        s->references_end = s->reference + REFERENCES_AT_ONCE;
+    }
+    return s->reference++;
+}
+
 es_ref esi_ref_new(struct esi_process *self)
 {
-    es_ref ref = {.id = esi_reference_next(), .pid = self ? self->id : 0};
+    es_ref ref = {.id = esi_reference_any(), .pid = self ? self->id : 0};
     if (self)
         esi_mailbox_mark(&self->mailbox, ref.id);
     return ref;

@@ -309,8 +309,11 @@ es_err esi_fail(struct esi_process *self, es_err error, const char *format, ...)
 /* Delivers a message to `self`'s own mailbox. On behalf of `self`. */
 void esi_deliver(struct esi_process *self, struct esi_message *message);
 
-/* A number that the node never gave before. Any thread. */
+/* A number that the node never gave before, greater than all that this function gave. Any thread. */
 uint64_t esi_reference_next(void);
+
+/* A number that the node never gave before, from the scheduler's own: no locked operation. Any thread. */
+uint64_t esi_reference_any(void);
 
 /* `time_ms` from now as an absolute time; saturates. */
 uint64_t esi_deadline_in_ms(int64_t time_ms);

@@ -30,6 +30,8 @@ struct esi_scheduler {
         *hot_stack; /* the default-sized one that was given back last, or NULL: for the next that needs one */
     _Atomic(int64_t) live,
         spawned; /* processes made less ended here; made here. Written by the holder, relaxed */
+    uint64_t reference,
+        references_end; /* of the numbers for references that it has taken: the next, and where they end */
     struct esi_process *free_blocks; /* control blocks, through in_queue.next */
     int free_block_count;
     bool lives_on_others; /* it has stolen since it last lay down */
