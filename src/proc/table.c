@@ -1,8 +1,9 @@
 /* table.c - where control blocks live, and the generations that make pids unique.
  *
  * One reserved piece of address space holds all blocks that may ever exist; nothing of it is touched before it is needed, and a
- * chunk without living blocks goes back to the OS (it then reads as zeros: closed). A pid's id is index | generation << 28; the
- * generation that counts stands in an array of its own. Chunks hand out blocks in batches to the schedulers' caches. */
+ * chunk without living blocks goes back to the OS (it then reads as zeros: closed). A pid's id is index | generation << 28. Chunks hand out
+ * blocks in batches to the schedulers' caches. A block in a cache knows its next id; of those in chunks, whose memory may be gone, the
+ * generations stand in an array of their own. */
 #include <sys/mman.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,8 +33,8 @@ struct chunk {
 };
 
 static struct {
-    pthread_mutex_t lock;  /* guards all but generations and limit */
-    uint64_t *generations; /* by index; written under the lock or by the block's holder */
+    pthread_mutex_t lock;  /* guards all but limit */
+    uint64_t *generations; /* the last one, by index: of blocks that lie in a chunk */
     struct chunk *chunks;
     int64_t limit;
     _Atomic(int64_t) chunks_used; /* written under the lock, read like free_count */
@@ -65,6 +66,17 @@ static uint64_t index_of(const struct esi_process *p)
 {
     uint64_t offset = (uint64_t)((const char *)p - esi_table.base);
     return offset / CHUNK_BYTES * CHUNK_BLOCKS + offset % CHUNK_BYTES / sizeof(struct esi_process);
+}
+
+/* Of a block in a cache, or in the hands of who takes it: the id that it gets. It is in no queue. */
+static uint64_t next_id(const struct esi_process *p)
+{
+    return (uint64_t)(uintptr_t)p->in_queue.prev;
+}
+
+static void set_next_id(struct esi_process *p, uint64_t id)
+{
+    p->in_queue.prev = (struct esi_list *)(uintptr_t)id;
 }
 
 static void *reserve(size_t bytes)
@@ -152,6 +164,8 @@ static struct esi_process *take_batch(int count, int *taken)
             chunk->is_listed = false;
             continue;
         }
+        uint64_t index = index_of(p);
+        set_next_id(p, index | (table.generations[index] + 1) << INDEX_BITS);
         *end = p;
         end = (struct esi_process **)(void *)&p->in_queue.next;
         *end = NULL;
@@ -166,6 +180,7 @@ static void give_one(struct esi_process *p)
     uint64_t index = index_of(p);
     int32_t number = (int32_t)(index / CHUNK_BLOCKS);
     struct chunk *chunk = &table.chunks[number];
+    table.generations[index] = (next_id(p) >> INDEX_BITS) - 1;
     uint64_t bit = index % CHUNK_BLOCKS;
     chunk->is_free[bit / 64] |= UINT64_C(1) << bit % 64;
     chunk->free_count++;
@@ -224,15 +239,14 @@ struct esi_process *esi_table_take(void)
     if (!p)
         return NULL;
     count(scheduler, 1);
-    uint64_t index = index_of(p);
-    uint64_t generation = ++table.generations[index];
     /* relaxed: published to others by esi_inbox_open(). */
-    atomic_store_explicit(&p->id, index | generation << INDEX_BITS, memory_order_relaxed);
+    atomic_store_explicit(&p->id, next_id(p), memory_order_relaxed);
     return p;
 }
 
 void esi_table_give(struct esi_process *p)
 {
+    set_next_id(p, p->id + (UINT64_C(1) << INDEX_BITS));
     atomic_store_explicit(&p->id, 0, memory_order_relaxed);
     struct esi_worker *worker = esi_worker_here();
     struct esi_scheduler *scheduler = worker ? worker->scheduler : NULL;
