@@ -29,6 +29,7 @@ enum esi_flag {
     ESI_FLAG_LIMITED = 16,  /* has a message limit: senders count */
     ESI_FLAG_KNOWN =
         32, /* rooms above keep something about it in tables of theirs: esi_plug.ending is called */
+    ESI_FLAG_BEHIND = 64, /* took so many messages at once that it is far behind its senders: they pay more */
     ESI_FLAG_TIMERS =
         1 << 16, /* this and the 15 bits above: link/timer.c notes which wheels have timers for it */
 };
