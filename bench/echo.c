@@ -1,64 +1,41 @@
 /* echo.c - a TCP server: one process a connection sends back what it reads. echo_load.c plays the clients. */
 #include "bench.h"
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
+#include <arpa/inet.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-static bool would_wait(void)
-{
-    return errno == EAGAIN || errno == EINTR;
-}
+ES_ATOMS(yours);
 
 static void connection(es_term argument)
 {
     int fd;
     char bytes[4096];
-    expect(es_match(argument, &fd) && es_own_fd(fd) == ES_OK);
-    for (;;) {
-        ssize_t got = read(fd, bytes, sizeof bytes);
-        if (got == 0 || (got < 0 && !would_wait()))
-            return;
-        if (got < 0)
-            es_wait_fd(fd, POLLIN, ES_INFINITY);
-        for (ssize_t sent = 0, step; sent<got; sent += step> 0 ? step : 0) {
-            step = write(fd, bytes + sent, (size_t)(got - sent));
-            if (step < 0 && !would_wait())
-                return;
-            if (step < 0)
-                es_wait_fd(fd, POLLOUT, ES_INFINITY);
+    int64_t got;
+    expect(es_match(argument, &fd));
+    es_receive
+        es_case(yours) {
         }
-    }
+    while ((got = es_read(fd, bytes, sizeof bytes, ES_INFINITY)) > 0)
+        if (es_write(fd, bytes, (size_t)got, ES_INFINITY) != got)
+            return;
 }
 
 static void accepts(es_term argument)
 {
-    int listener, on = 1;
-    expect(es_match(argument, &listener));
+    es_pid starter;
+    es_address here;
+    expect(es_match(argument, &starter) && es_address_parse("127.0.0.1:0", &here) == ES_OK);
+    int listener = (int)es_listen(&here, NULL);
+    expect(listener >= 0 && es_local_address(listener, &here) == ES_OK);
+    es_send(starter, ntohs(((struct sockaddr_in *)&here.storage)->sin_port));
     for (;;) {
-        int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd >= 0) {
-            setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-            es_spawn(connection, fd);
-        } else {
-            expect(would_wait());
-            es_wait_fd(listener, POLLIN, ES_INFINITY);
-        }
+        int fd = (int)es_accept(listener, NULL, ES_INFINITY);
+        expect(fd >= 0);
+        es_pid pid = es_spawn(connection, fd);
+        expect(es_fd_give(fd, pid) == ES_OK);
+        es_send(pid, yours);
     }
-}
-
-static int listen_anywhere(int *port)
-{
-    struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof here;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    expect(fd >= 0 && bind(fd, (struct sockaddr *)&here, length) == 0 && listen(fd, 1024) == 0);
-    expect(getsockname(fd, (struct sockaddr *)&here, &length) == 0);
-    *port = ntohs(here.sin_port);
-    return fd;
 }
 
 /* echo_load stands beside this program, or where ES_BENCH_ECHO_LOAD says. It prints its figure on a line. */
@@ -77,9 +54,12 @@ static FILE *start_clients(int port, int64_t count)
 
 double echo(int64_t count)
 {
-    int port;
+    int port = 0;
     double figure = 0;
-    es_spawn_link(accepts, listen_anywhere(&port));
+    es_spawn_link(accepts, es_self());
+    es_receive
+        es_case(&port) {
+        }
     FILE *clients = start_clients(port, count);
     expect(clients && es_wait_fd(fileno(clients), POLLIN, ES_INFINITY) > 0);
     expect(fscanf(clients, "%lf", &figure) == 1);

@@ -51,7 +51,7 @@ struct esi_thread_priority {
     bool is_lowered;
 };
 
-/* Makes the thread `tid` of this OS process yield to others: SCHED_BATCH, nice 10 more. True if it worked;
+/* Makes the thread `tid` of this OS process yield to others: SCHED_BATCH, nice 10 more, and long stretches at a time. True if it worked;
  * `*before` is for restore, also if it did not. Any thread. */
 bool esi_thread_lower_priority(pid_t tid, struct esi_thread_priority *before);
 

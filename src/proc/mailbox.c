@@ -1,20 +1,30 @@
 /* mailbox.c - a list, and for long searches an array of tags beside it.
  *
  * The index has a slot a message, in order; a message that was taken out leaves a slot with tag 0. Slots are only ever renumbered
- * in remove(): who took it needs its cursor no more, and a receive around it, which runs in its guard, starts again. */
+ * in remove(): who took it needs its cursor no more, and a receive around it, which runs in its guard, starts again.
+ *
+ * Messages come at the end only. So where a search found none of a tag there never is one, and the next search for this tag begins behind
+ * that: a message is looked at once for a tag, not once in each receive. The index remembers this of a few tags. */
 #include "proc/mailbox.h"
 
 #include <string.h>
 #include "base/alloc.h"
 
-enum { INDEX_UNTIL = 32 };
+enum { INDEX_UNTIL = 32, KNOWN_TAGS = 16 };
+
+/* No living slot below `until` has `tag`. */
+struct absence {
+    uint64_t until;
+    uint32_t tag; /* 0: no tag */
+};
 
 struct esi_mailbox_index {
     uint32_t *tags;
     struct esi_message **messages;
     uint64_t used, room, dead;
-    uint64_t first;       /* no living slot is below */
-    uint64_t marker_slot; /* where the mailbox's marker stands: messages below it are older */
+    uint64_t first;                   /* no living slot is below */
+    uint64_t marker_slot;             /* where the mailbox's marker stands: messages below it are older */
+    struct absence known[KNOWN_TAGS]; /* a tag has one place here, see absence_of() */
 };
 
 void esi_mailbox_init(struct esi_mailbox *mailbox)
@@ -104,6 +114,51 @@ void esi_mailbox_put_back(struct esi_mailbox *mailbox, struct esi_message *messa
     }
 }
 
+/* ---- what is known to be absent ---- */
+
+static struct absence *absence_of(struct esi_mailbox_index *index, uint32_t tag)
+{
+    return &index->known[(tag >> 8) % KNOWN_TAGS]; /* the lowest bits of a tag say little */
+}
+
+/* Where `tag` may be found first. */
+static uint64_t absent_until(struct esi_mailbox_index *index, uint32_t tag)
+{
+    const struct absence *known = absence_of(index, tag);
+    return known->tag == tag && known->until > index->first ? known->until : index->first;
+}
+
+static uint64_t all_absent_until(struct esi_mailbox_index *index, const uint32_t *tags, int tag_count)
+{
+    uint64_t least = index->used;
+    for (int t = 0; t < tag_count; t++) {
+        uint64_t until = absent_until(index, tags[t]);
+        least = until < least ? until : least;
+    }
+    return least;
+}
+
+/* A search found none of `tags` in the slots from `from` up to `to`. */
+static void learn_absence(struct esi_mailbox_index *index, const uint32_t *tags, int tag_count, uint64_t from,
+                          uint64_t to)
+{
+    for (int t = 0; t < tag_count; t++) {
+        uint64_t until = absent_until(index, tags[t]);
+        if (from <= until && until < to)
+            *absence_of(index, tags[t]) = (struct absence){to, tags[t]};
+    }
+}
+
+/* A message with `tag` came into the midst. */
+static void unlearn_absence(struct esi_mailbox_index *index, uint32_t tag, uint64_t slot)
+{
+    struct absence *known = absence_of(index, tag);
+    if (known->tag == tag && known->until > slot)
+        known->until = slot;
+}
+
+/* ---- out of the midst ---- */
+
 /* Closes the gaps. The marker stays between the same two messages. */
 static void index_compact(struct esi_mailbox *mailbox)
 {
@@ -120,6 +175,7 @@ static void index_compact(struct esi_mailbox *mailbox)
     index->marker_slot = index->marker_slot >= index->used ? to : marker;
     index->used = to;
     index->dead = index->first = 0;
+    memset(index->known, 0, sizeof index->known);
     mailbox->epoch++;
 }
 
@@ -179,6 +235,7 @@ void esi_mailbox_replace(struct esi_mailbox *mailbox, struct esi_message *messag
     slot = index_find(mailbox->index, message, slot);
     mailbox->index->messages[slot] = by;
     mailbox->index->tags[slot] = by->tag;
+    unlearn_absence(mailbox->index, by->tag, slot);
 }
 
 void esi_mailbox_mark(struct esi_mailbox *mailbox, uint64_t reference)
@@ -199,43 +256,95 @@ void esi_mailbox_start(struct esi_mailbox *mailbox, struct esi_mailbox_cursor *c
                                                                            : mailbox->index->first;
 }
 
-/* Does any of `tags` stand among the 16 at `at`? Written so that compilers make vectors of it. */
-static bool block_has(const uint32_t *at, const uint32_t *tags, int tag_count)
+/* Sixteen tags at a time, as four vectors: the two compilers make one comparison of four tags. */
+typedef uint32_t four_tags __attribute__((vector_size(16), aligned(4), may_alias));
+enum { BLOCK = 16 };
+
+static inline bool has_any(four_tags hits)
 {
-    uint32_t hit = 0;
-    for (int t = 0; t < tag_count; t++)
-        for (int i = 0; i < 16; i++)
-            hit |= (uint32_t)(at[i] == tags[t]);
-    return hit;
+    uint64_t halves[2];
+    memcpy(halves, &hits, sizeof halves);
+    return halves[0] | halves[1];
+}
+
+/* The first slot from `slot` on whose block of sixteen may have `tag`. */
+static uint64_t skip_blocks_1(const struct esi_mailbox_index *index, uint64_t slot, uint32_t tag)
+{
+    const four_tags wanted = {tag, tag, tag, tag};
+    for (; slot + BLOCK <= index->used; slot += BLOCK) {
+        const four_tags *at = (const four_tags *)(index->tags + slot);
+        four_tags hits = (four_tags)(at[0] == wanted) | (four_tags)(at[1] == wanted) |
+                         (four_tags)(at[2] == wanted) | (four_tags)(at[3] == wanted);
+        if (has_any(hits))
+            break;
+    }
+    return slot;
+}
+
+static uint64_t skip_blocks(const struct esi_mailbox_index *index, uint64_t slot, const uint32_t *tags,
+                            int tag_count)
+{
+    for (; slot + BLOCK <= index->used; slot += BLOCK) {
+        const four_tags *at = (const four_tags *)(index->tags + slot);
+        four_tags hits = {0};
+        for (int t = 0; t < tag_count; t++)
+            for (int i = 0; i < BLOCK / 4; i++)
+                hits |= (four_tags)(at[i] == (four_tags){tags[t], tags[t], tags[t], tags[t]});
+        if (has_any(hits))
+            break;
+    }
+    return slot;
 }
 
 static bool tag_is_among(uint32_t tag, const uint32_t *tags, int tag_count)
 {
-    if (tag_count < 0)
-        return tag != 0;
     for (int t = 0; t < tag_count; t++)
         if (tags[t] == tag)
             return true;
     return false;
 }
 
+/* The first slot from `slot` on that has one of `tags`; `used`: none. */
+static uint64_t search(const struct esi_mailbox_index *index, uint64_t slot, const uint32_t *tags,
+                       int tag_count)
+{
+    while (slot < index->used) {
+        slot =
+            tag_count == 1 ? skip_blocks_1(index, slot, tags[0]) : skip_blocks(index, slot, tags, tag_count);
+        uint64_t end = slot + BLOCK < index->used ? slot + BLOCK : index->used;
+        for (; slot < end; slot++)
+            if (tag_is_among(index->tags[slot], tags, tag_count))
+                return slot;
+    }
+    return slot;
+}
+
+/* The first living slot from `slot` on. */
+static uint64_t next_living(const struct esi_mailbox_index *index, uint64_t slot)
+{
+    while (slot < index->used && !index->tags[slot])
+        slot++;
+    return slot;
+}
+
 static struct esi_message *index_next(struct esi_mailbox_index *index, struct esi_mailbox_cursor *cursor,
                                       const uint32_t *tags, int tag_count)
 {
-    uint64_t slot = cursor->slot;
-    while (slot < index->used) {
-        if (tag_count >= 0 && slot + 16 <= index->used && !block_has(index->tags + slot, tags, tag_count)) {
-            slot += 16;
-            continue;
-        }
-        if (tag_is_among(index->tags[slot], tags, tag_count)) {
-            cursor->slot = slot + 1;
-            return index->messages[slot];
-        }
-        slot++;
+    uint64_t slot;
+    if (tag_count < 0) {
+        slot = next_living(index, cursor->slot);
+    } else {
+        uint64_t from = all_absent_until(index, tags, tag_count);
+        from = from > cursor->slot ? from : cursor->slot;
+        slot = search(index, from, tags, tag_count);
+        learn_absence(index, tags, tag_count, from, slot);
     }
-    cursor->slot = slot;
-    return NULL;
+    if (slot >= index->used) {
+        cursor->slot = index->used;
+        return NULL;
+    }
+    cursor->slot = slot + 1;
+    return index->messages[slot];
 }
 
 struct esi_message *esi_mailbox_next(struct esi_mailbox *mailbox, struct esi_mailbox_cursor *cursor,

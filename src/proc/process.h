@@ -29,6 +29,7 @@ enum esi_flag {
     ESI_FLAG_LIMITED = 16,  /* has a message limit: senders count */
     ESI_FLAG_KNOWN =
         32, /* rooms above keep something about it in tables of theirs: esi_plug.ending is called */
+    ESI_FLAG_BEHIND = 64, /* took so many messages at once that it is far behind its senders: they pay more */
     ESI_FLAG_TIMERS =
         1 << 16, /* this and the 15 bits above: link/timer.c notes which wheels have timers for it */
 };
@@ -51,56 +52,64 @@ struct esi_owned {
 };
 
 /* The first four lines of the cache are what a message touches on its way: when there are too many processes for the cache, each line more is
- * a hundred nanoseconds. Published: written by the owner or on its behalf, relaxed; a figure to be shown. */
+ * a hundred nanoseconds. And who writes it decides in which of them a field stands: what senders on other cores write at each message would be fetched
+ * anew by its owner at each, if it stood beside what that reads, and so the other way round. Published: written by the owner or on its behalf,
+ * relaxed; a figure to be shown. */
 struct esi_process {
-    /* what others touch */
+    /* written by senders, and by whoever makes it run */
     esi_inbox inbox;
-    _Atomic(uint64_t) id; /* published; 0: nobody */
-    _Atomic(uint32_t) flags;
-    _Atomic(int32_t) message_limit; /* published while LIMITED, with its policy */
-    _Atomic(uint64_t) queued;       /* messages counted against the limit, and whose: room.h. While LIMITED */
-    _Atomic(int64_t) reductions;    /* published, as the following */
-    _Atomic(uint8_t) state;         /* es_state */
-    _Atomic(uint8_t) limit_policy;  /* while LIMITED */
-    _Atomic(uint8_t) is_hibernated; /* enum esi_hibernated */
-    _Atomic(uint8_t)
-        alarm_is_set; /* `timeout` will ring at its deadline. By the owner, and by who rings it */
+    _Atomic(int64_t) reductions; /* published, as the following */
     _Atomic(uint32_t)
         since; /* when `state` changed: the coarse clock in steps of 2^20 ns; wraps in 52 days */
+    _Atomic(uint32_t) dropped; /* stays at the greatest number */
+    _Atomic(uint8_t) state;    /* es_state */
+    uint8_t request;           /* enum esi_request. From here on its own, cleared for a new one */
+    int errno_value;           /* while it does not run */
     struct esi_list
         in_queue; /* while runnable: guarded by the queue's lock. While waiting for a mutex: by the mutex's */
+    struct esi_worker *last_worker; /* who ran it last; NULL: nobody, or it does not matter */
+    struct esi_message *hand;       /* what its react handler looks at just now */
 
-    /* its own */
-    struct esi_mailbox mailbox;
+    /* written by itself at each message */
+    _Alignas(64) struct esi_mailbox mailbox;
     struct esi_message *taken;   /* from `turning`, oldest first; looked at when all is turned */
     struct esi_message *turning; /* taken from the inbox, newest first, being turned round in steps */
     struct esi_message *spent;   /* on the memory list, and of no use any more: freed at the next receive */
     struct esi_fiber fiber;      /* valid while fiber.stack */
     struct esi_list memory;      /* blocks it owns: es_new, es_keep, and what a receive has in hand */
     int64_t memory_bytes;        /* blocks it owns and messages it holds; others read it as it is */
-    struct esi_process_extra *extra; /* what few have: limits, label, destructors, defers; NULL: none */
-    int32_t budget;                  /* reductions left in this slice */
-    uint8_t priority;                /* es_priority */
-    uint8_t request;                 /* enum esi_request */
-    bool is_ending;                  /* runs its end: no signal is handled any more */
-    bool is_doomed;                  /* will end as soon as it runs: `reason` is set */
-    bool is_deferring;               /* its es_defer()s run: they go on although it is doomed */
-    bool has_room_waiters;           /* its bonds hold some who wait for room in its mailbox */
-    bool is_faulted;                 /* ends by a fault or an error of its own: worth a report */
-    bool
-        is_pinned; /* last_worker alone may run it: while pin_count, or once, when foreign code sends it back */
-    uint16_t suspend_count;
-    uint16_t frame_refs; /* others hold pointers into its stack: not hibernated */
+    int32_t budget;              /* reductions left in this slice */
+    uint16_t frame_refs;         /* others hold pointers into its stack: not hibernated */
     uint16_t pin_count;
-    int errno_value;                   /* while it does not run */
-    struct esi_worker *last_worker;    /* who ran it last; NULL: nobody, or it does not matter */
+
+    /* read by all, written seldom */
+    _Alignas(64) struct esi_process_extra
+        *extra;                        /* what few have: limits, label, destructors, defers; NULL: none */
     es_next (*react)(void *, es_term); /* not NULL: it waits without a stack */
     union {
         uint64_t argument; /* the word that `function` gets, until it has it */
         void *react_state;
     };
-    struct esi_message *hand; /* what its react handler looks at just now */
-    /* here end the four lines */
+    uint16_t suspend_count;
+    uint8_t priority;      /* es_priority */
+    bool is_ending;        /* runs its end: no signal is handled any more */
+    bool is_doomed;        /* will end as soon as it runs: `reason` is set */
+    bool is_deferring;     /* its es_defer()s run: they go on although it is doomed */
+    bool has_room_waiters; /* its bonds hold some who wait for room in its mailbox */
+    bool is_faulted;       /* ends by a fault or an error of its own: worth a report */
+    bool
+        is_pinned; /* last_worker alone may run it: while pin_count, or once, when foreign code sends it back */
+    _Atomic(uint8_t) limit_policy;  /* published, as all that follows in this line. While LIMITED */
+    _Atomic(uint8_t) is_hibernated; /* enum esi_hibernated */
+    _Atomic(uint8_t)
+        alarm_is_set; /* `timeout` will ring at its deadline. By the owner, and by who rings it */
+    _Atomic(uint32_t) flags;
+    _Atomic(int32_t) message_limit; /* while LIMITED, with its policy */
+    _Atomic(int32_t) links;         /* by bond.c, as `monitors`: how many bonds of these kinds */
+    _Atomic(uint64_t) name;         /* its atom, or 0. Written by link/ under the table's lock */
+    _Atomic(uint64_t) id;           /* 0: nobody */
+
+    /* used for other things than a message */
     struct esi_call *call; /* the call under way (on its stack), or NULL */
     struct {
         uint64_t reference, caller;
@@ -111,12 +120,9 @@ struct esi_process {
         reason; /* why it ends: set by esi_process_doom(); what is no word lies in a block of its own, behind some room */
     struct esi_timer timeout; /* of the receive or sleep under way, or of an earlier one: see alarm_is_set */
     uint64_t group_leader, parent;
-
-    /* published */
-    _Atomic(int32_t) links, monitors, monitored_by; /* by bond.c: how many bonds of these kinds */
-    _Atomic(uint32_t) dropped;                      /* stays at the greatest number */
-    _Atomic(uint64_t) name;      /* its atom, or 0. Written by link/ under the table's lock */
-    _Atomic(uint64_t) waits_for; /* whose mailbox it waits to have room (es_send_wait), or 0 */
+    _Atomic(uint64_t) queued; /* messages counted against the limit, and whose: room.h. While LIMITED */
+    _Atomic(int32_t) monitors, monitored_by; /* published */
+    _Atomic(uint64_t) waits_for; /* published: whose mailbox it waits to have room (es_send_wait), or 0 */
 };
 
 #if !ESI_ASAN && !ESI_TSAN
@@ -175,6 +181,7 @@ static inline struct esi_process *esi_process_slot(uint64_t id)
 static inline void esi_process_prefetch(const struct esi_process *p)
 {
     __builtin_prefetch(p, 1);
+    __builtin_prefetch(&p->id, 0);
 }
 
 /* `p` runs soon: fetches what it stands on, the frames from where it waits up to the function that receives. */

@@ -5,6 +5,7 @@
 #include "proc/outside.h"
 #include "proc/process.h"
 #include "proc/send.h"
+#include "proc/worker.h"
 #include "proc/contain/trail.h"
 #include "term/copy.h"
 
@@ -57,12 +58,28 @@ static bool admit(struct esi_process *p, uint64_t to, struct esi_message *messag
     return message->is_counted;
 }
 
+/* What a message more costs who sends to one that is far behind and awake: two of them are a turn. So it can catch up, and what waits for it
+ * stays in the cache, where it is received in half the time. */
+enum { REDUCTIONS_TO_ONE_BEHIND = ESI_BUDGET / 2 };
+
+/* `p`, which is in `flags`, wants to be asked or spared. False: the message does not go in. */
+static __attribute__((noinline)) bool heed_receiver(struct esi_process *self, struct esi_process *p,
+                                                    uint32_t flags, uint64_t to, struct esi_message *message)
+{
+    if (p == self || !esi_process_is(p, to))
+        return true;
+    if (self && (flags & ESI_FLAG_BEHIND) && !esi_inbox_is_waiting(&p->inbox))
+        self->budget -= REDUCTIONS_TO_ONE_BEHIND;
+    return !(flags & ESI_FLAG_LIMITED) || admit(p, to, message);
+}
+
 void esi_send_block(struct esi_process *self, uint64_t to, struct esi_message *message)
 {
     struct esi_process *p = esi_process_slot(to);
     esi_probe(SEND, self ? self->id : 0, to, message->size_bytes);
-    if (p && __builtin_expect(atomic_load_explicit(&p->flags, memory_order_relaxed) & ESI_FLAG_LIMITED, 0) &&
-        p != self && esi_process_is(p, to) && !admit(p, to, message)) {
+    uint32_t flags = p ? atomic_load_explicit(&p->flags, memory_order_relaxed) : 0;
+    if (__builtin_expect(flags & (ESI_FLAG_LIMITED | ESI_FLAG_BEHIND), 0) &&
+        !heed_receiver(self, p, flags, to, message)) {
         esi_message_free(message);
         return;
     }

@@ -205,10 +205,27 @@ static bool not_yet_all(struct esi_process *self, uint32_t held)
     return false;
 }
 
+/* So many messages at once are more than a turn receives. */
+enum { BEHIND_FROM = 4096 };
+
+/* relaxed, both: senders take it as a hint. It has caught up when it looks for more, or sleeps. */
+static void note_behind(struct esi_process *self)
+{
+    if (!(atomic_load_explicit(&self->flags, memory_order_relaxed) & ESI_FLAG_BEHIND))
+        atomic_fetch_or_explicit(&self->flags, ESI_FLAG_BEHIND, memory_order_relaxed);
+}
+
+static __attribute__((noinline)) void note_caught_up(struct esi_process *self)
+{
+    atomic_fetch_and_explicit(&self->flags, ~(uint32_t)ESI_FLAG_BEHIND, memory_order_relaxed);
+}
+
 bool esi_signals_take(struct esi_process *self, int budget)
 {
     uint32_t held = 0;
     if (!self->taken && !self->turning) {
+        if (__builtin_expect(atomic_load_explicit(&self->flags, memory_order_relaxed) & ESI_FLAG_BEHIND, 0))
+            note_caught_up(self);
         held = atomic_load_explicit(&self->flags, memory_order_relaxed) &
                (ESI_FLAG_SIGNALS | ESI_FLAG_EXIT_SENT);
         if (held)
@@ -226,7 +243,9 @@ bool esi_signals_take(struct esi_process *self, int budget)
         self->turning = newest;
     }
     if (self->turning) {
-        int steps = turn(self, budget * TURNS_A_REDUCTION);
+        int allowed = budget * TURNS_A_REDUCTION, steps = turn(self, allowed);
+        if (allowed - steps >= BEHIND_FROM)
+            note_behind(self);
         if (self->turning) {
             self->budget -= budget;
             return not_yet_all(self, held);

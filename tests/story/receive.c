@@ -457,6 +457,144 @@ STORY(a_guard_that_is_left_by_goto_leaves_the_message_where_it_was, "")
     EXPECT(sum_of_what_is_there() == 123);
 }
 
+/* ---- long mailboxes ---- */
+
+ES_ATOMS(k0, k1, k2, k3, k4, k5, k6, k7, k8, k9, k10, k11, k12, k13, k14, k15, k16, k17, k18, k19, k20, k21,
+         k22, k23);
+
+enum { KINDS = 24, SAID_MAX = 20000 };
+
+/* What the mailbox should hold: of each message that was ever sent its kind, or -1 when it was received. */
+static struct {
+    int kind[SAID_MAX];
+    int64_t count, left;
+} said;
+
+static es_atom kind_atom(int kind)
+{
+    const es_atom all[KINDS] = {k0,  k1,  k2,  k3,  k4,  k5,  k6,  k7,  k8,  k9,  k10, k11,
+                                k12, k13, k14, k15, k16, k17, k18, k19, k20, k21, k22, k23};
+    return all[kind];
+}
+
+static int any_below(uint32_t *seed, int limit)
+{
+    *seed = *seed * 1664525u + 1013904223u;
+    return (int)((*seed >> 8) % (uint32_t)limit);
+}
+
+static void says(int kind)
+{
+    said.kind[said.count] = kind;
+    es_send(es_self(), ES_TUPLE(kind_atom(kind), said.count));
+    said.count++;
+    said.left++;
+}
+
+/* The oldest of these kinds from number `from` on; -1: there is none. */
+static int64_t oldest_of(int a, int b, int64_t from)
+{
+    for (int64_t i = from; i < said.count; i++)
+        if (said.kind[i] >= 0 && (said.kind[i] == a || said.kind[i] == b))
+            return i;
+    return -1;
+}
+
+static void is_received(int64_t got, int64_t expected)
+{
+    EXPECT(got == expected);
+    if (got < 0)
+        return;
+    said.kind[got] = -1;
+    said.left--;
+}
+
+static void receives_one_kind(int kind)
+{
+    int64_t got = -1;
+    es_receive {
+        es_case(ES_TUPLE(kind_atom(kind), &got)) {
+        }
+        es_after(0)
+            got = -1;
+    }
+    is_received(got, oldest_of(kind, kind, 0));
+}
+
+static void receives_one_of_two(int a, int b)
+{
+    int64_t got = -1;
+    es_receive {
+        es_case(ES_TUPLE(kind_atom(a), &got)) {
+        }
+        es_case(ES_TUPLE(kind_atom(b), &got)) {
+        }
+        es_after(0)
+            got = -1;
+    }
+    is_received(got, oldest_of(a, b, 0));
+}
+
+static void receives_a_late_one(int a, int b, int64_t from)
+{
+    int64_t got = -1;
+    es_receive {
+        es_case_when(ES_TUPLE(kind_atom(a), &got), got >= from) {
+        }
+        es_case_when(ES_TUPLE(kind_atom(b), &got), got >= from) {
+        }
+        es_after(0)
+            got = -1;
+    }
+    is_received(got, oldest_of(a, b, from));
+}
+
+static void receives_the_first(void)
+{
+    es_atom kind;
+    int64_t got = -1, first = 0;
+    while (first < said.count && said.kind[first] < 0)
+        first++;
+    es_receive {
+        es_case(ES_TUPLE(&kind, &got)) {
+        }
+        es_after(0)
+            got = -1;
+    }
+    is_received(got, first < said.count ? first : -1);
+}
+
+static void receives_somehow(uint32_t *seed)
+{
+    int a = any_below(seed, KINDS), b = any_below(seed, KINDS), how = any_below(seed, 16);
+    if (how < 6)
+        receives_one_kind(a);
+    else if (how < 11)
+        receives_one_of_two(a, b);
+    else if (how < 15)
+        receives_a_late_one(a, b, any_below(seed, (int)said.count + 1));
+    else
+        receives_the_first();
+}
+
+STORY(in_a_long_mailbox_each_receive_finds_the_oldest_that_it_asks_for, "")
+{
+    for (uint32_t seed = 1; seed <= 6; seed++) {
+        uint32_t dice = seed;
+        said.count = said.left = 0;
+        while (said.count < 3000) { /* grows and shrinks: the index comes, is made anew, and goes */
+            bool is_growing = said.count / 500 % 2 == 0;
+            if (any_below(&dice, 10) < (is_growing ? 8 : 3))
+                says(any_below(&dice, any_below(&dice, 2) ? KINDS : 3));
+            else
+                receives_somehow(&dice);
+        }
+        while (said.left > 0)
+            receives_the_first();
+        EXPECT(is_quiet());
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -473,6 +611,7 @@ int main(void)
         cmocka_unit_test(what_comes_while_the_time_of_a_receive_is_worked_out_is_received),
         cmocka_unit_test(a_guard_that_receives_does_not_find_what_is_shown),
         cmocka_unit_test(a_guard_that_takes_much_out_of_a_long_mailbox_hides_nothing_from_its_receive),
+        cmocka_unit_test(in_a_long_mailbox_each_receive_finds_the_oldest_that_it_asks_for),
         cmocka_unit_test(a_guard_that_is_left_by_goto_leaves_the_message_where_it_was),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -300,6 +300,71 @@ STORY(a_message_too_large_for_who_sleeps_ends_it, "PRC-03")
     EXPECT(is_quiet());
 }
 
+/* ---- one that is far behind ---- */
+
+static _Atomic(bool) may_begin, may_catch_up;
+
+enum { FAR_BEHIND = 20000 };
+
+/* It took more at once than it receives in a turn, and stays so until it may go on. */
+static void falls_behind(es_term argument)
+{
+    es_pid parent;
+    EXPECT(es_match(argument, &parent));
+    while (!atomic_load(&may_begin))
+        es_yield();
+    es_receive
+        es_case(go) {
+        }
+    es_send(parent, direct);
+    while (!atomic_load(&may_catch_up))
+        es_yield();
+    for (int left = FAR_BEHIND; left > 0; left--)
+        es_receive
+            es_case(n) {
+            }
+    es_send(parent, done);
+    waits();
+}
+
+static int64_t reductions_so_far(void)
+{
+    es_info info;
+    es_yield(); /* they are counted at the end of a turn */
+    EXPECT(es_process_info(es_self(), &info));
+    return info.reductions;
+}
+
+static int64_t cost_of_a_hundred_sends(es_pid to)
+{
+    int64_t before = reductions_so_far();
+    for (int i = 0; i < 100; i++)
+        es_send(to, forwarded);
+    return reductions_so_far() - before;
+}
+
+STORY(who_sends_to_one_that_is_far_behind_gives_up_its_turn_until_that_has_caught_up, "")
+{
+    atomic_store(&may_begin, false);
+    atomic_store(&may_catch_up, false);
+    es_pid p = es_spawn(falls_behind, es_lend(es_self()));
+    EXPECT(cost_of_a_hundred_sends(p) < 2000);
+    es_send(p, go);
+    for (int i = 0; i < FAR_BEHIND; i++)
+        es_send(p, n);
+    atomic_store(&may_begin, true);
+    EXPECT(got(direct));
+    EXPECT(cost_of_a_hundred_sends(p) > 100000);
+    atomic_store(&may_catch_up, true);
+    EXPECT(got(done));
+    es_info info;
+    do
+        es_yield();
+    while (es_process_info(p, &info) && info.state != ES_STATE_WAITING);
+    EXPECT(cost_of_a_hundred_sends(p) < 10000);
+    es_send_exit(p, es_am_kill);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -311,6 +376,7 @@ int main(void)
         cmocka_unit_test(each_senders_numbers_arrive_in_order_in_all_worlds),
         cmocka_unit_test(what_two_senders_send_in_all_ways_arrives_in_the_order_of_each),
         cmocka_unit_test(a_message_too_large_for_who_sleeps_ends_it),
+        cmocka_unit_test(who_sends_to_one_that_is_far_behind_gives_up_its_turn_until_that_has_caught_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
