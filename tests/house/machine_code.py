@@ -299,7 +299,7 @@ def dynamic_thread_locals(path, readelf='readelf'):
     status, said = house.run(readelf, '-W', '-r', '-s', path)
     if status:
         sys.exit(said)
-    return sorted(set(re.findall(r'R_X86_64_(?:TLSGD|TLSLD|DTPMOD64|DTPOFF\d+|TLSDESC\w*|GOTPC32_TLSDESC)|'
+    return sorted(set(re.findall(r'R_X86_64_(?:TLSGD|TLSLD|DTPMOD64|TLSDESC\w*|GOTPC32_TLSDESC)|'
                                  r'R_AARCH64_(?:TLSDESC\w*|TLSGD\w+|TLSLD\w+|TLS_DTP\w+)|__tls_get_addr', said)))
 
 

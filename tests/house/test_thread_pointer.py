@@ -123,17 +123,17 @@ def joined_states(a, b):
 
 
 class Fields:
-    """Where in struct esi_worker the fields stand that are the thread's own."""
+    """Where in struct esi_worker its fields stand."""
 
     def __init__(self, root, compiler):
-        names = ('scheduler', 'errno_address')
+        names = ('scheduler', 'errno_address', 'in_runtime')
         lines = ''.join(f'__asm__(".ascii \\"@{n} %c0\\"" : : "i"(offsetof(struct esi_worker, {n})));' for n in names)
         status, said = house.run(compiler, '-std=gnu17', '-D_GNU_SOURCE', '-I', root / 'src', '-I', root / 'include', '-S', '-o',
                                  '-', '-x', 'c', '-', input=f'#include "proc/worker.h"\nvoid f(void);void f(void){{{lines}}}\n')
         if status:
             sys.exit(said)
         at = dict(re.findall(r'"@(\w+) (\d+)"', said))
-        self.scheduler, self.errno_address = (int(at[n]) for n in names)
+        self.scheduler, self.errno_address, self.in_runtime = (int(at[n]) for n in names)
 
 
 class Library:
