@@ -646,7 +646,7 @@ static void opens_all(es_term argument)
     es_send(parent, ES_TUPLE(done, failed ? 1 : 0));
 }
 
-REAL_STORY(without_memory_there_is_an_error_and_nothing_is_left_open, 1, "")
+REAL_STORY(without_memory_there_is_an_error_and_nothing_is_left_open, 1, "RES-01")
 {
     int before = descriptors_open();
     for (int n = 1, failed = 1; failed && n < 200; n++) {
