@@ -14,6 +14,27 @@
 
 ES_ATOMS(ping, pong, ready);
 
+enum { FIRST_THREADS = 4 }; /* the program's, two schedulers', the watchdog's */
+
+static int threads_now(void)
+{
+    char line[200];
+    int count = 0;
+    FILE *file = fopen("/proc/self/status", "re");
+    while (file && fgets(line, sizeof line, file))
+        sscanf(line, "Threads: %d", &count);
+    if (file)
+        fclose(file);
+    return count;
+}
+
+/* The first process may run before all threads of the node are there. */
+static void let_the_node_start(void)
+{
+    while (threads_now() < FIRST_THREADS)
+        es_yield();
+}
+
 /* ---------------------------------------------------------------- no stack */
 
 static _Atomic(bool) no_stacks;
@@ -78,6 +99,7 @@ static void end_waiting(long count)
 
 REAL_STORY(who_gets_no_stack_ends_with_system_limit, 1, "RES-02")
 {
+    let_the_node_start();
     no_stacks = true;
     long made = make_waiting(MANY);
     EXPECT(made < MANY);
@@ -176,26 +198,11 @@ static void answers(void)
         }
 }
 
-enum { FIRST_THREADS = 4 }; /* the program's, two schedulers', the watchdog's */
-
-static int threads_now(void)
-{
-    char line[200];
-    int count = 0;
-    FILE *file = fopen("/proc/self/status", "re");
-    while (file && fgets(line, sizeof line, file))
-        sscanf(line, "Threads: %d", &count);
-    if (file)
-        fclose(file);
-    return count;
-}
-
 static void lives_without_new_threads(void)
 {
     int done_here = 0;
     es_ref ref;
-    while (threads_now() < FIRST_THREADS) /* the node is still starting */
-        es_yield();
+    let_the_node_start();
     threads_fail(true);
     es_pid server = es_spawn(answers);
     es_pid p = es_spawn_monitor(
