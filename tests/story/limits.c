@@ -1,4 +1,5 @@
 /* limits.c - proves what happens when the system gives no more stacks, guards or threads, and what of a thread a process leaves to the next. */
+#undef _FILE_OFFSET_BITS /* mmap() and mmap64() are two names here */
 #include <engset.h>
 #include <dlfcn.h>
 #include <pthread.h>
