@@ -89,6 +89,7 @@ struct esi_process {
     bool is_faulted;                 /* ends by a fault or an error of its own: worth a report */
     bool
         is_pinned; /* last_worker alone may run it: while pin_count, or once, when foreign code sends it back */
+    bool has_habits; /* its locale and signal mask go where it goes: habits.h */
     uint16_t suspend_count;
     uint16_t frame_refs; /* others hold pointers into its stack: not hibernated */
     uint16_t pin_count;
@@ -143,6 +144,7 @@ struct esi_process_extra {
     int64_t over_limit_bytes; /* what it had when that was too much; 0: it never was */
     char *detail;             /* es_last_detail(): a block of ESI_DETAIL_BYTES, or NULL */
     es_err last_error;
+    struct esi_habits *habits; /* NULL: none */
 };
 
 /* ------------------------------------------------------------ the table (table.c) */

@@ -2,7 +2,11 @@
 #undef _FILE_OFFSET_BITS /* mmap() and mmap64() are two names here */
 #include <engset.h>
 #include <dlfcn.h>
+#include <errno.h>
+#include <fenv.h>
+#include <locale.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include "base/probe.h"
@@ -309,6 +313,96 @@ REAL_STORY(a_pair_that_talks_comes_to_one_scheduler_and_stays_there, 1, "RES-14"
     EXPECT(got_down(ref, other, es_am_normal));
 }
 
+/* ---------------------------------------------------------------- one thread after the other */
+
+enum { VISITORS = 8, TURNS = 200 };
+
+static locale_t
+    comma; /* one with another decimal point would need a locale that is installed: this one is told by its handle */
+static locale_t usual;
+
+/* As another process would find it. */
+static bool is_as_usual(void)
+{
+    sigset_t mask;
+    double third = 1.0 / 3.0;
+    volatile double n = 1.0, d = 3.0;
+    pthread_sigmask(SIG_SETMASK, NULL, &mask);
+    return uselocale((locale_t)0) == usual && sigismember(&mask, SIGUSR2) && fegetround() == FE_TONEAREST &&
+           n / d == third;
+}
+
+static bool is_mine(int number)
+{
+    sigset_t mask;
+    pthread_sigmask(SIG_SETMASK, NULL, &mask);
+    return uselocale((locale_t)0) == comma && !sigismember(&mask, SIGUSR2) && fegetround() == FE_UPWARD &&
+           errno == number;
+}
+
+static void raise_a_fault(void)
+{
+    int *volatile nowhere = NULL;
+    *nowhere = 1;
+}
+
+static void sets_all(es_term argument)
+{
+    int number = 0;
+    sigset_t mask;
+    EXPECT(es_match(argument, &number));
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGUSR2); /* the node's threads have all blocked that they can */
+    EXPECT(pthread_sigmask(SIG_UNBLOCK, &mask, NULL) == 0);
+    EXPECT(uselocale(comma) == usual);
+    EXPECT(fesetround(FE_UPWARD) == 0);
+    for (int i = 0; i < TURNS; i++) {
+        errno = number;
+        if (i % 2)
+            es_yield();
+        else
+            es_sleep(0);
+        EXPECT(is_mine(number));
+    }
+    if (number % 3 == 0)
+        es_exit(es_am_kill);
+    if (number % 3 == 1)
+        raise_a_fault(); /* left from a handler */
+}
+
+static void finds_all_as_usual(void)
+{
+    for (int i = 0; i < TURNS; i++) {
+        EXPECT(is_as_usual());
+        errno = 0;
+        es_yield();
+        EXPECT(errno == 0);
+    }
+}
+
+static void one_after_the_other(void)
+{
+    es_ref refs[2 * VISITORS];
+    usual = uselocale((locale_t)0);
+    comma = newlocale(LC_NUMERIC_MASK, "C.UTF-8", (locale_t)0);
+    EXPECT(comma != (locale_t)0 && comma != usual);
+    for (int i = 0; i < VISITORS; i++) {
+        es_spawn_monitor(&refs[2 * i], sets_all, es_lend(ES_T(i)));
+        es_spawn_monitor(&refs[2 * i + 1], finds_all_as_usual);
+    }
+    for (int i = 0; i < 2 * VISITORS; i++)
+        EXPECT(got(ES_TUPLE(es_am_DOWN, refs[i], ES_ANY, ES_ANY, ES_ANY)));
+    es_ref last;
+    es_pid p = es_spawn_monitor(&last, finds_all_as_usual); /* also where nobody is left */
+    EXPECT(got_down(last, p, es_am_normal));
+    freelocale(comma);
+}
+
+REAL_STORY(what_a_process_sets_in_its_thread_goes_with_it_alone, 1, "RES-10")
+{
+    one_after_the_other();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -318,6 +412,7 @@ int main(void)
         cmocka_unit_test(without_new_threads_the_node_goes_on_with_those_it_has),
         cmocka_unit_test(without_any_thread_a_node_does_not_start),
         cmocka_unit_test(a_pair_that_talks_comes_to_one_scheduler_and_stays_there),
+        cmocka_unit_test(what_a_process_sets_in_its_thread_goes_with_it_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
