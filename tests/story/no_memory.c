@@ -66,11 +66,21 @@ static int count_descriptors(void)
     return count;
 }
 
+static void end_named(void)
+{
+    es_pid named = es_whereis(a_title);
+    if (es_pid_is_none(named))
+        return;
+    es_send_exit(named, es_am_kill);
+    wait_for_end(named);
+}
+
 /* Tries with the first allocation failing, then the second... until none does. */
 static void sweep(void)
 {
     enum { MOST = 2000 };
     attempt(es_spawn(answers)); /* what is made once for all is there */
+    end_named();
     int descriptors = count_descriptors();
     has_failed = true;
     for (fails_at = 1; has_failed && fails_at < MOST; fails_at++) {
@@ -92,6 +102,7 @@ static void sweep(void)
         }
         es_send_exit(other, es_am_kill);
         wait_for_end(other);
+        end_named();
         EXPECT(count_descriptors() == descriptors);
         while (there_is(ES_ANY))
             ;
@@ -110,8 +121,6 @@ static void spawns(es_pid other)
         EXPECT(es_last_error() == ES_ENOMEM || es_last_error() == ES_ELIMIT);
     if (es_pid_is_none(named))
         EXPECT(es_pid_is_none(es_whereis(a_title)));
-    else
-        es_send_exit(named, es_am_kill);
 }
 
 static void sends(es_pid other)
