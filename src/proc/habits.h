@@ -8,12 +8,12 @@
 struct esi_process;
 
 /* Before `p`, which has habits, goes on in this thread. Its worker. */
-void esi_habits_on(struct esi_process *p);
+__attribute__((cold)) void esi_habits_on(struct esi_process *p);
 
 /* After it has left: the thread is as before. Does nothing when they are not on. The same worker. */
-void esi_habits_off(struct esi_process *p);
+__attribute__((cold)) void esi_habits_off(struct esi_process *p);
 
 /* It ends, on its own stack or without one, and will have none. On its behalf. */
-void esi_habits_end(struct esi_process *p);
+__attribute__((cold)) void esi_habits_end(struct esi_process *p);
 
 #endif

@@ -267,7 +267,7 @@ static void run(struct esi_worker *w, struct esi_process *p)
         return;
     esi_slice_begin(w, p);
     if (make_ready(w, p)) {
-        if (p->has_habits)
+        if (__builtin_expect(p->has_habits, 0))
             esi_habits_on(p);
         esi_fiber_switch(&w->fiber, &p->fiber);
     } else {
