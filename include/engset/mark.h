@@ -6,9 +6,10 @@
  * without which a large local array can jump over a stack's guard.
  *
  * Turned aside: abort() and a failed assert() end the calling process instead of the OS process, and errno and
- * pthread_self() are calls that are made anew each time, since a process may go on in another thread after a wait
+ * pthread_self() are calls that are made anew each time, since a process may go on in another thread after a wait; what
+ * uselocale(), pthread_sigmask() and sigprocmask() set goes where their process goes
  * (engset/proc.h). Headers may be included in any order; NDEBUG means what it always means. In C++ all of it holds for
- * clang; with g++ abort() is turned aside only where this header comes before <cstdlib>.
+ * clang; with g++ abort() and the last three are turned aside only where this header comes before <cstdlib>, <clocale> and <csignal>.
  *
  * Define ES_NO_MARK before including to leave and turn aside nothing: for code that only talks to a node from outside. */
 #ifndef ENGSET_MARK_H
@@ -17,6 +18,9 @@
 #if defined(__cplusplus) && !defined(ES_NO_MARK)
 /* Before the declarations: g++ follows the pragma only there. */
 #pragma redefine_extname abort es_abort
+#pragma redefine_extname uselocale es_uselocale
+#pragma redefine_extname pthread_sigmask es_pthread_sigmask
+#pragma redefine_extname sigprocmask es_sigprocmask
 #endif
 
 #include <errno.h>
@@ -60,6 +64,9 @@ static void __attribute__((destructor(150), used)) esi_unmark_object(void)
  * fields and methods of the same name do not. The second has the parameters of the first. */
 #pragma redefine_extname abort es_abort
 #pragma redefine_extname __assert_fail esi_assert_failed
+#pragma redefine_extname uselocale es_uselocale
+#pragma redefine_extname pthread_sigmask es_pthread_sigmask
+#pragma redefine_extname sigprocmask es_sigprocmask
 #else
 /* assert() names __assert_fail where it is used; it must be declared before it becomes a macro. */
 #pragma push_macro("NDEBUG")

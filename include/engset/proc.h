@@ -7,7 +7,9 @@
 #ifndef ENGSET_PROC_H
 #define ENGSET_PROC_H
 
+#include <locale.h>
 #include <pthread.h>
+#include <signal.h>
 #include <engset/base.h>
 #include <engset/term.h>
 #include <engset/struct.h>
@@ -123,6 +125,15 @@ ES_API int *es_errno(void) __attribute__((noinline));
 /* The calling thread, as pthread_self() gives it; but that one is declared in a way that lets compilers use an earlier answer again,
  * from before a wait. engset.h puts this one in its place. Any thread. */
 ES_API pthread_t es_pthread_self(void) __attribute__((noinline));
+
+/* As uselocale(), pthread_sigmask() and sigprocmask(), which engset.h turns into these: what a process sets is its own, goes with it to the thread
+ * in which it goes on after a wait, and is not seen by the next process on its thread. The signal by which the runtime ends a process that
+ * does not come back cannot be blocked. ENOMEM besides their own errors. In a thread that is no process: as usual. Any thread. */
+#if defined(_POSIX_C_SOURCE) && _POSIX_C_SOURCE >= 200809L /* there are such types */
+ES_API locale_t es_uselocale(locale_t locale);
+ES_API int es_pthread_sigmask(int how, const sigset_t *set, sigset_t *old);
+ES_API int es_sigprocmask(int how, const sigset_t *set, sigset_t *old);
+#endif
 
 /* ------------------------------------------------------------------ spawn */
 

@@ -79,9 +79,29 @@ static es_err send_answer(uint64_t asker, uint64_t reference, uint64_t from, int
     return ES_OK;
 }
 
-void esi_answer(uint64_t asker, uint64_t reference, es_term answer)
+/* Whose reason finds no memory is still known to have ended. */
+static void tell_end(uint64_t asker, uint64_t reference, uint64_t from, es_term reason)
 {
-    send_answer(asker, reference, 0, ANSWER_REPLY, answer);
+    if (send_answer(asker, reference, from, ANSWER_DOWN, reason) != ES_OK)
+        send_answer(asker, reference, from, ANSWER_DOWN, es_from_atom(es_am_system_limit));
+}
+
+struct esi_message *esi_request_new(const struct esi_signal_kind *kind)
+{
+    struct esi_message *request = esi_message_new(sizeof(struct answer)); /* it becomes one */
+    if (request)
+        request->kind = kind;
+    return request;
+}
+
+void esi_answer(struct esi_message *request, es_term answer)
+{
+    uint64_t asker = request->words[0], reference = request->words[1];
+    *(struct answer *)request->words = (struct answer){reference, 0, ANSWER_REPLY};
+    request->kind = &answer_kind;
+    request->term = answer;
+    if (!esi_signal_push(asker, request))
+        esi_message_free(request);
 }
 
 /* ---- the server's half ---- */
@@ -94,7 +114,7 @@ struct caller_bond {
 static void caller_ended(struct esi_process *self, struct esi_bond *bond, es_term reason)
 {
     struct caller_bond *caller = (struct caller_bond *)bond;
-    send_answer(caller->caller, bond->node.key.b, self->id, ANSWER_DOWN, reason);
+    tell_end(caller->caller, bond->node.key.b, self->id, reason);
     esi_bond_free(caller, sizeof *caller);
 }
 
@@ -103,7 +123,7 @@ static const struct esi_bond_kind caller_kind = {"caller", ESI_BOND_CALLER, call
 void esi_call_ended(struct esi_process *self)
 {
     if (self->serving.reference)
-        send_answer(self->serving.caller, self->serving.reference, self->id, ANSWER_DOWN, self->reason);
+        tell_end(self->serving.caller, self->serving.reference, self->id, self->reason);
     self->serving.reference = 0;
 }
 
@@ -452,14 +472,12 @@ es_err esi_reply_to(es_term from, es_term term)
 /* words: asker, reference. */
 static void alive_arrive(struct esi_process *self, struct esi_message *block)
 {
-    esi_answer(block->words[0], block->words[1], es_from_atom(self->is_doomed ? es_am_false : es_am_true));
-    esi_message_free(block);
+    esi_answer(block, es_from_atom(self->is_doomed ? es_am_false : es_am_true));
 }
 
 static void alive_nobody(struct esi_message *block)
 {
-    esi_answer(block->words[0], block->words[1], es_from_atom(es_am_false));
-    esi_message_free(block);
+    esi_answer(block, es_from_atom(es_am_false));
 }
 
 static const struct esi_signal_kind alive_kind = {"is_alive", alive_arrive, alive_nobody, NULL};
@@ -499,10 +517,9 @@ bool es_is_alive(es_pid pid)
     if (pid.id == self->id || (is_here && is_plainly_alive(p, pid.id))) {
         answer = es_from_atom(es_am_true);
     } else if (is_here) {
-        struct esi_message *request = esi_message_new(2 * sizeof(uint64_t));
+        struct esi_message *request = esi_request_new(&alive_kind);
         if (!request)
             esi_end_with(self, es_from_atom(es_am_system_limit));
-        request->kind = &alive_kind;
         esi_ask(self, pid.id, request, &answer);
     }
     esi_leave();

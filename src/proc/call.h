@@ -16,8 +16,11 @@ struct esi_call {
     struct esi_message *block; /* where the answer lies, or NULL */
 };
 
-/* Sends `request`, a signal whose words[0] and words[1] are filled with the asker's pid id and the reference's id, to the process `to` and waits for
- * esi_answer(). For answers that are immediates. Does not return if the asker is ended meanwhile. The process itself, in the runtime. */
+/* A signal of that kind that is answered. Its words[0] and words[1] will be the asker's pid id and the reference's id. NULL: no memory. */
+struct esi_message *esi_request_new(const struct esi_signal_kind *kind);
+
+/* Sends `request` to the process `to`, owns it from here on, and waits for esi_answer(). For answers that are immediates. Does not return if
+ * the asker is ended meanwhile. The process itself, in the runtime. */
 es_err esi_ask(struct esi_process *self, uint64_t to, struct esi_message *request, es_term *answer);
 
 /* The same with a reference of the caller's choice (esi_reference_next()), until `deadline_ns` at most: ES_ETIMEOUT. */
@@ -27,7 +30,8 @@ es_err esi_ask_until(struct esi_process *self, uint64_t to, struct esi_message *
 /* `self` ends: whose call it did not answer learns the reason. On behalf of `self`. */
 void esi_call_ended(struct esi_process *self);
 
-/* Answers: from kind->arrive or kind->nobody. `answer` is an immediate. Any thread. */
-void esi_answer(uint64_t asker, uint64_t reference, es_term answer);
+/* Answers `request`, from kind->arrive or kind->nobody or later, and owns it: its block carries the answer, which so never fails for lack of memory.
+ * `answer` is an immediate. Any thread. */
+void esi_answer(struct esi_message *request, es_term answer);
 
 #endif

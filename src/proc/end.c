@@ -15,6 +15,7 @@
 #include "base/probe.h"
 #include "proc/block.h"
 #include "proc/call.h"
+#include "proc/habits.h"
 #include "proc/hibernate.h"
 #include "proc/node.h"
 #include "proc/contain/report.h"
@@ -207,6 +208,8 @@ static void release_rest(struct esi_process *self)
     if (atomic_load_explicit(&self->is_hibernated, memory_order_relaxed))
         esi_hibernate_forget(self);
     if (self->extra) {
+        if (self->has_habits)
+            esi_habits_end(self);
         esi_trail_free(self);
         if (self->extra->detail)
             esi_block_free(self->extra->detail, ESI_DETAIL_BYTES);

@@ -64,6 +64,7 @@ struct esi_process {
     _Atomic(uint32_t) dropped; /* stays at the greatest number */
     _Atomic(uint8_t) state;    /* es_state */
     uint8_t request;           /* enum esi_request. From here on its own, cleared for a new one */
+    bool has_habits;           /* its locale and signal mask go where it goes: habits.h */
     int errno_value;           /* while it does not run */
     struct esi_list
         in_queue; /* while runnable: guarded by the queue's lock. While waiting for a mutex: by the mutex's */
@@ -149,6 +150,7 @@ struct esi_process_extra {
     int64_t over_limit_bytes; /* what it had when that was too much; 0: it never was */
     char *detail;             /* es_last_detail(): a block of ESI_DETAIL_BYTES, or NULL */
     es_err last_error;
+    struct esi_habits *habits; /* NULL: none */
 };
 
 /* ------------------------------------------------------------ the table (table.c) */

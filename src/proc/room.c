@@ -18,8 +18,8 @@
 #include "proc/send.h"
 
 struct waiter_bond {
-    struct esi_bond bond; /* at the receiver: the key is the question's reference */
-    uint64_t sender;
+    struct esi_bond bond;         /* at the receiver: the key is the question's reference */
+    struct esi_message *question; /* to be answered */
 };
 
 struct asking_bond {
@@ -41,7 +41,7 @@ static bool has_room(struct esi_process *p)
 
 static void let_go(struct waiter_bond *waiter, es_atom answer)
 {
-    esi_answer(waiter->sender, waiter->bond.node.key.b, es_from_atom(answer));
+    esi_answer(waiter->question, es_from_atom(answer));
     esi_bond_free(waiter, sizeof *waiter);
 }
 
@@ -73,19 +73,17 @@ static void ask_arrive(struct esi_process *self, struct esi_message *signal)
     bool may_go = has_room(self);
     struct waiter_bond *waiter = may_go ? NULL : esi_bond_new(sizeof *waiter);
     if (waiter) {
-        waiter->sender = signal->words[0];
+        waiter->question = signal;
         esi_bond_insert(self, &waiter->bond, &waiter_kind, signal->words[1]);
         self->has_room_waiters = true;
     } else {
-        esi_answer(signal->words[0], signal->words[1], es_from_atom(may_go ? es_am_ok : es_am_system_limit));
+        esi_answer(signal, es_from_atom(may_go ? es_am_ok : es_am_system_limit));
     }
-    esi_message_free(signal);
 }
 
 static void ask_nobody(struct esi_message *signal)
 {
-    esi_answer(signal->words[0], signal->words[1], es_from_atom(es_am_noproc));
-    esi_message_free(signal);
+    esi_answer(signal, es_from_atom(es_am_noproc));
 }
 
 static const struct esi_signal_kind ask_kind = {"ask_for_room", ask_arrive, ask_nobody, NULL};
@@ -96,6 +94,7 @@ static void forget_arrive(struct esi_process *self, struct esi_message *signal)
     struct esi_bond *bond = esi_bond_find(self, ESI_BOND_ROOM_WAITER, signal->words[0]);
     if (bond) {
         esi_bond_remove(self, bond);
+        esi_message_free(((struct waiter_bond *)bond)->question);
         esi_bond_free(bond, sizeof(struct waiter_bond));
     } else if (self->has_room_waiters) {
         esi_room_made(self); /* it was let go already: its turn goes to the next */
@@ -147,13 +146,12 @@ static bool closes_a_circle(struct esi_process *self, uint64_t to)
 static es_err wait_for_room(struct esi_process *self, uint64_t to, uint64_t deadline_ns)
 {
     struct asking_bond *asking = esi_bond_new(sizeof *asking);
-    struct esi_message *question = asking ? esi_message_new(2 * sizeof(uint64_t)) : NULL;
+    struct esi_message *question = asking ? esi_request_new(&ask_kind) : NULL;
     if (!question) {
         if (asking)
             esi_bond_free(asking, sizeof *asking);
         return ES_ENOMEM;
     }
-    question->kind = &ask_kind;
     uint64_t reference = asking->reference = esi_reference_next();
     esi_bond_insert(self, &asking->bond, &asking_kind, to);
     es_term answer = es_none();

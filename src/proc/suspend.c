@@ -45,14 +45,12 @@ static bool suspended_add(struct esi_process *self, uint64_t by)
 static void suspend_arrive(struct esi_process *self, struct esi_message *signal)
 {
     bool is_noted = suspended_add(self, signal->words[0]);
-    esi_answer(signal->words[0], signal->words[1], es_from_atom(is_noted ? es_am_true : es_am_system_limit));
-    esi_message_free(signal);
+    esi_answer(signal, es_from_atom(is_noted ? es_am_true : es_am_system_limit));
 }
 
 static void suspend_nobody(struct esi_message *signal)
 {
-    esi_answer(signal->words[0], signal->words[1], es_from_atom(es_am_noproc));
-    esi_message_free(signal);
+    esi_answer(signal, es_from_atom(es_am_noproc));
 }
 
 static const struct esi_signal_kind suspend_kind = {"suspend", suspend_arrive, suspend_nobody, NULL};
@@ -153,14 +151,13 @@ static void suspends_undo(struct esi_process *self, uint64_t id)
 
 static es_err suspend(struct esi_process *self, uint64_t id)
 {
-    struct esi_message *signal = esi_message_new(2 * sizeof(uint64_t));
+    struct esi_message *signal = esi_request_new(&suspend_kind);
     if (!signal)
         return ES_ENOMEM;
     if (!suspends_more(self, id)) {
         esi_message_free(signal);
         return ES_ENOMEM;
     }
-    signal->kind = &suspend_kind;
     es_term answer;
     es_err error = esi_ask(self, id, signal, &answer);
     if (error == ES_OK && es_is(answer, es_am_true))

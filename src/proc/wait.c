@@ -15,8 +15,8 @@
 static inline bool is_plainly_ready(struct esi_worker *w, struct esi_process *q)
 {
     /* One branch for what is hardly ever there. */
-    uintptr_t hindrances = (uintptr_t)q->taken | (uintptr_t)q->turning | q->is_pinned | q->is_doomed |
-                           q->is_ending | q->suspend_count;
+    uintptr_t hindrances = (uintptr_t)q->taken | (uintptr_t)q->turning | q->is_pinned | q->has_habits |
+                           q->is_doomed | q->is_ending | q->suspend_count;
     return !hindrances && (q->fiber.stack || !q->react) &&
            !(atomic_load_explicit(&q->flags, memory_order_relaxed) & (ESI_FLAG_SIGNALS | ESI_FLAG_WOKEN)) &&
            !atomic_load_explicit(&q->is_hibernated, memory_order_relaxed) &&

@@ -9,6 +9,7 @@
 #include "proc/enter.h"
 #include "proc/contain/fault.h"
 #include "proc/foreign.h"
+#include "proc/habits.h"
 #include "proc/hibernate.h"
 #include "proc/node.h"
 #include "proc/scheduler.h"
@@ -196,6 +197,8 @@ static void go_to_sleep(struct esi_worker *w, struct esi_process *p)
 /* Does what the process asked for when it left its stack. */
 static void serve(struct esi_worker *w, struct esi_process *p)
 {
+    if (__builtin_expect(p->has_habits, 0))
+        esi_habits_off(p);
     switch (p->request) {
     case ESI_REQUEST_YIELD:
         esi_show(p, ES_STATE_RUNNABLE);
@@ -263,10 +266,13 @@ static void run(struct esi_worker *w, struct esi_process *p)
     if (goes_back(w, p))
         return;
     esi_slice_begin(w, p);
-    if (make_ready(w, p))
+    if (make_ready(w, p)) {
+        if (__builtin_expect(p->has_habits, 0))
+            esi_habits_on(p);
         esi_fiber_switch(&w->fiber, &p->fiber);
-    else
+    } else {
         cannot_run(w, p);
+    }
     atomic_store_explicit(&w->current, NULL, memory_order_relaxed);
     esi_arrived(w);
 }
@@ -279,6 +285,8 @@ static void landed(struct esi_worker *w)
     /* It counts as ended already: nothing of it is ours. */
     if (esi_lost_settle(w) == ESI_LOST_STRANDED)
         esi_worker_stay_stranded(w);
+    if (p->has_habits)
+        esi_habits_off(p);
     esi_fault_landed(w, p);
     p->is_deferring = false;
     if (p->is_ending) { /* in a destructor: the end goes on behind it */

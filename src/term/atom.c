@@ -17,6 +17,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include "base/alloc.h"
+#include "base/uninterrupted.h"
 #include "base/utf8.h"
 #include "term/atom_names.h"
 
@@ -213,18 +214,32 @@ static es_err add(const char *text, size_t length, uint32_t hash, es_atom *out)
     return ES_OK;
 }
 
+/* A process that is killed while it makes an atom does not take the lock with it. */
+static uint32_t take_lock(void)
+{
+    uint32_t before = esi_uninterrupted_begin();
+    pthread_mutex_lock(&lock);
+    return before;
+}
+
+static void give_lock(uint32_t before)
+{
+    pthread_mutex_unlock(&lock);
+    esi_uninterrupted_end(before);
+}
+
 static void put_predefined(void)
 {
     /* acquire: pairs with the release below. */
     if (atomic_load_explicit(&predefined_are_in, memory_order_acquire))
         return;
-    pthread_mutex_lock(&lock);
+    uint32_t before = take_lock();
     if (!atomic_load_explicit(&predefined_are_in, memory_order_relaxed)) {
         for (uint32_t i = 0; i < ESI_AM_COUNT; i++)
             put_slot(&first_table, hash_text(predefined_names[i], strlen(predefined_names[i])), i);
         atomic_store_explicit(&predefined_are_in, true, memory_order_release);
     }
-    pthread_mutex_unlock(&lock);
+    give_lock(before);
 }
 
 es_err es_atom_find(const char *text, size_t length, es_atom *out)
@@ -245,10 +260,10 @@ es_err es_atom_make(const char *text, size_t length, es_atom *out)
         return ES_EINVAL;
     if (characters > ESI_ATOM_CHARACTERS_MAX)
         return ES_ELIMIT;
-    pthread_mutex_lock(&lock);
+    uint32_t before = take_lock();
     if (!find(text, length, hash, out))
         err = add(text, length, hash, out);
-    pthread_mutex_unlock(&lock);
+    give_lock(before);
     return err;
 }
 
@@ -256,9 +271,9 @@ void esi_atom_set_limit(uint32_t limit)
 {
     if (limit > ESI_ATOM_LIMIT_MAX)
         limit = ESI_ATOM_LIMIT_MAX;
-    pthread_mutex_lock(&lock);
+    uint32_t before = take_lock();
     atomic_store_explicit(&atom_limit, limit, memory_order_relaxed);
-    pthread_mutex_unlock(&lock);
+    give_lock(before);
 }
 
 uint32_t esi_atom_count(void)

@@ -467,7 +467,7 @@ REAL_STORY(the_peer_of_an_active_owner_that_dies_sees_the_end, 1, "")
     EXPECT(descriptors_open() == before);
 }
 
-REAL_STORY(without_memory_for_a_message_the_connection_ends_and_that_is_told, 1, "")
+REAL_STORY(without_memory_for_a_message_the_connection_ends_and_that_is_told, 1, "RES-01")
 {
     for (int n = 1; n < 4; n++) {
         int pair[2];

@@ -185,6 +185,24 @@ REAL_STORY(many_processes_ask_while_they_move_between_threads, 1, "RES-11")
         EXPECT(got_within(done_, 60000));
 }
 
+static void notes_its_thread(void *block)
+{
+    *(pid_t *)block = gettid();
+}
+
+REAL_STORY(a_thread_waits_for_the_next_call_before_it_ends, 1, "")
+{
+    enum { CALLS = 100 };
+    pid_t thread = 0, before = 0;
+    int others = 0;
+    for (int i = 0; i < CALLS; i++, before = thread) {
+        EXPECT(es_blocking(notes_its_thread, &thread, sizeof thread, ES_INFINITY) == ES_OK);
+        others += thread != before;
+        es_sleep(1); /* until it waits */
+    }
+    EXPECT(others <= CALLS / 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -195,6 +213,7 @@ int main(void)
         cmocka_unit_test(numbers_are_parsed_at_once),
         cmocka_unit_test(names_are_looked_up_and_what_is_not_there_is_told),
         cmocka_unit_test(many_processes_ask_while_they_move_between_threads),
+        cmocka_unit_test(a_thread_waits_for_the_next_call_before_it_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -218,7 +218,7 @@ static es_err start_and_wait(void)
     return ES_OK;
 }
 
-REAL_STORY(without_memory_a_start_fails_whole, 1, "")
+REAL_STORY(without_memory_a_start_fails_whole, 1, "RES-01")
 {
     EXPECT(start_and_wait() == ES_OK);
     int before = count_descriptors();

@@ -194,7 +194,7 @@ static void tries(es_term argument)
     was_short = esi_fail_stop();
 }
 
-REAL_STORY(without_memory_calls_fail_whole, 1, "")
+REAL_STORY(without_memory_calls_fail_whole, 1, "RES-01")
 {
     int before = count_descriptors();
     was_short = true;

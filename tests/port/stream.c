@@ -646,7 +646,7 @@ static void opens_all(es_term argument)
     es_send(parent, ES_TUPLE(done, failed ? 1 : 0));
 }
 
-REAL_STORY(without_memory_there_is_an_error_and_nothing_is_left_open, 1, "")
+REAL_STORY(without_memory_there_is_an_error_and_nothing_is_left_open, 1, "RES-01")
 {
     int before = descriptors_open();
     for (int n = 1, failed = 1; failed && n < 200; n++) {
@@ -666,6 +666,25 @@ REAL_STORY(without_memory_there_is_an_error_and_nothing_is_left_open, 1, "")
         EXPECT(told);
         EXPECT(descriptors_open() == before);
     }
+}
+
+/* Bytes that were read ahead of a packet are copied by the runtime itself. */
+static void reads_into_nowhere(void)
+{
+    int fds[2];
+    char buffer[4];
+    EXPECT(es_pipe(fds) == ES_OK && es_packet(fds[0], ES_PACKET_1, 10) == ES_OK);
+    EXPECT(es_write(fds[1], "\1a\1b", 4, in_ms(5000)) == 4);
+    EXPECT(es_read_packet(fds[0], buffer, sizeof buffer, in_ms(5000)) == 1);
+    EXPECT(es_packet(fds[0], ES_PACKET_RAW, 0) == ES_OK);
+    es_read(fds[0], (void *)(uintptr_t)16, 2, in_ms(5000));
+}
+
+REAL_STORY(who_reads_into_nowhere_ends_alone, 1, "")
+{
+    es_ref ref;
+    es_pid p = es_spawn_monitor(&ref, reads_into_nowhere);
+    EXPECT(got_down(ref, p, ES_TUPLE(es_am_signal, es_am_sigsegv, ES_ANY)));
 }
 
 int main(void)
@@ -693,6 +712,7 @@ int main(void)
         cmocka_unit_test(several_accept_from_one_listener_and_closing_it_wakes_the_rest),
         cmocka_unit_test(who_connects_to_a_full_backlog_waits_and_gets_in),
         cmocka_unit_test(without_memory_there_is_an_error_and_nothing_is_left_open),
+        cmocka_unit_test(who_reads_into_nowhere_ends_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

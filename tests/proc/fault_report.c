@@ -1,5 +1,6 @@
 /* fault_report.c - the form of reports: as text, as JSON, and not too many. */
 #include "case.h"
+#include "platform/clock.h"
 #include "proc/contain/report.h"
 
 static char last[8192];
@@ -89,6 +90,26 @@ static void test_what_is_no_error_is_passed_over(void **state)
     assert_non_null(strstr(last, "error[E0101]: process <0.7.0> crashed: {badarg,link}\n"));
 }
 
+static char cut[400];
+
+static void keep_cut(const char *text, size_t length)
+{
+    if (strstr(text, "E0199"))
+        snprintf(cut, sizeof cut, "%.*s", (int)length, text);
+}
+
+static void test_who_is_cut_is_counted_in_a_report_of_nobody(void **state)
+{
+    (void)state;
+    setenv("ES_LOG", "json", 1);
+    esi_report_set_sink(keep_cut);
+    esi_report_configure();
+    uint64_t patience_ns = esi_clock_now_ns() + UINT64_C(20000000000);
+    while (!*cut && esi_clock_now_ns() < patience_ns)
+        esi_report_long_run(&run); /* until the next second */
+    assert_non_null(strstr(cut, "\"code\":\"E0199\",\"pid\":\"<0.0.0>\",\"msg\":\"suppressed "));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -97,6 +118,7 @@ int main(void)
         cmocka_unit_test_setup(test_a_storm_of_reports_is_cut, prepare),
         cmocka_unit_test_setup(test_reports_can_be_switched_off, prepare),
         cmocka_unit_test_setup(test_what_is_no_error_is_passed_over, prepare),
+        cmocka_unit_test_setup(test_who_is_cut_is_counted_in_a_report_of_nobody, prepare),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 #include <unistd.h>
 #include <engset.h>
 #include "platform/sanitize.h"
+#include "proc/process.h"
 #include "story.h"
 
 ES_ATOMS(ping, pong, crash_now, sum);
@@ -206,6 +207,40 @@ CASE(without_a_node_every_call_says_so, 1, "")
 
 /* ------------------------------------------------------------ waiting for a process */
 
+/* Does a thread wait for its end? */
+static bool is_waited_for(void)
+{
+    struct esi_map_node *node =
+        esi_map_next_after(&esi_process_slot(es_self().id)->bonds, (struct esi_key){ESI_BOND_WAITER, 0});
+    return node && node->key.a == ESI_BOND_WAITER;
+}
+
+static void tells_who_waits(void)
+{
+    es_term from;
+    for (;;)
+        es_receive {
+            es_case_call(from, ping)
+                es_reply_to(from, is_waited_for());
+        }
+}
+
+static void who_waited_in_vain_leaves_nothing_at_the_process(void **state)
+{
+    (void)state;
+    es_term reason, answer = es_none();
+    bool is_free = false;
+    assert_started(NULL);
+    es_pid pid = es_spawn(tells_who_waits);
+    assert_int_equal(es_wait_process(pid, es_now_ns() + 1000000, &reason), ES_ETIMEOUT);
+    for (int64_t until = soon(); !is_free && es_now_ns() < until; es_drop(answer)) {
+        assert_int_equal(es_try_call(pid, ping, PATIENCE_MS, &answer), ES_OK);
+        is_free = es_is(answer, es_am_false);
+    }
+    assert_true(is_free);
+    assert_stopped();
+}
+
 CASE(a_thread_is_told_why_a_process_ended, 1, "")
 {
     es_term reason;
@@ -318,6 +353,7 @@ int main(void)
         cmocka_unit_test(a_child_forked_without_a_node_may_have_its_own),
         cmocka_unit_test(without_a_node_every_call_says_so),
         cmocka_unit_test(a_thread_is_told_why_a_process_ended),
+        cmocka_unit_test(who_waited_in_vain_leaves_nothing_at_the_process),
         cmocka_unit_test(who_waits_for_a_process_is_told_when_the_node_stops),
         cmocka_unit_test(a_call_that_is_under_way_comes_back_when_the_node_stops),
     };

@@ -7,6 +7,7 @@
 #include <engset.h>
 #include "platform/sanitize.h"
 #include "proc/contain/report.h"
+#include "term/atom.h"
 
 #ifdef __clang__
 #define UNCHECKED __attribute__((noinline, optnone))
@@ -200,6 +201,48 @@ static void test_killing_again_and_again_leaves_nothing_behind(void **state)
     assert_int_equal(seen.ended, rounds(2000));
 }
 
+/* ---- in a call that takes a lock, but needs no process ---- */
+
+static void make_atoms(void)
+{
+    char name[] = "an atom that nobody has: 0000000000";
+    es_atom atom;
+    at_work++;
+    for (char *digit = name + sizeof name - 2;; digit = name + sizeof name - 2) {
+        if (es_atom_make(name, sizeof name - 1, &atom) == ES_EINVAL)
+            return;
+        while (++*digit > '9')
+            *digit-- = '0';
+    }
+}
+
+static void kill_who_makes_atoms(void *unused)
+{
+    (void)unused;
+    for (int i = 0; i < 40; i++) {
+        es_ref monitor;
+        int before = at_work;
+        es_pid pid = es_spawn_monitor(&monitor, make_atoms);
+        await_work(before + 1);
+        es_send_exit(pid, es_am_kill);
+        await_down(monitor);
+    }
+    es_node_info_get(&seen.node);
+}
+
+static void test_who_is_killed_while_it_makes_an_atom_leaves_the_table_to_others(void **state)
+{
+    (void)state;
+    if (ESI_TSAN)
+        skip_since(DELAYED);
+    esi_atom_set_limit(esi_atom_count() +
+                       100); /* each further one is looked for under the lock, and refused */
+    run(kill_who_makes_atoms);
+    esi_atom_set_limit(ESI_ATOM_LIMIT_DEFAULT);
+    assert_int_equal(seen.ended, 40);
+    assert_int_equal(seen.node.stranded, 0);
+}
+
 static void exit_signals_that_do_not_end(void *unused)
 {
     (void)unused;
@@ -378,6 +421,7 @@ int main(void)
         cmocka_unit_test(test_who_is_killed_in_an_uninterrupted_function_comes_to_its_end_first),
         cmocka_unit_test(a_process_that_spins_is_killed),
         cmocka_unit_test(test_killing_again_and_again_leaves_nothing_behind),
+        cmocka_unit_test(test_who_is_killed_while_it_makes_an_atom_leaves_the_table_to_others),
         cmocka_unit_test(test_only_a_signal_that_ends_it_interrupts_it),
         cmocka_unit_test(a_process_in_a_blocking_call_is_killed),
         cmocka_unit_test(test_a_long_run_is_named_with_its_place),

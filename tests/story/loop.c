@@ -392,6 +392,14 @@ CASE(a_driven_node_stops_and_starts_again, 20000, "")
     }
 }
 
+static void one_scheduler_is_what_a_driven_node_has(void **state)
+{
+    (void)state;
+    assert_int_equal(es_start(&(es_options){.is_driven = true, .schedulers = 2}), ES_EINVAL);
+    assert_int_equal(es_start(&(es_options){.is_driven = true, .schedulers = 1}), ES_OK);
+    assert_int_equal(es_stop(PATIENCE_MS), ES_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -407,6 +415,7 @@ int main(void)
         cmocka_unit_test(the_drivers_thread_may_call_a_process_and_wait_for_one),
         cmocka_unit_test(only_one_thread_drives_and_stops_a_node),
         cmocka_unit_test(a_driven_node_stops_and_starts_again),
+        cmocka_unit_test(one_scheduler_is_what_a_driven_node_has),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

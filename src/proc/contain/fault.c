@@ -16,6 +16,7 @@
 #include "base/assert.h"
 #include "base/probe.h"
 #include "base/text.h"
+#include "base/uninterrupted.h"
 #include "platform/barrier.h"
 #include "platform/fiber.h"
 #include "proc/end.h"
@@ -61,21 +62,13 @@ const char *esi_fault_kind_name(enum esi_fault_kind kind)
     }
 }
 
-uint32_t esi_uninterrupted_begin(void)
+/* For base/uninterrupted.h. A node that begins or ends meanwhile changes nothing: its workers are not there yet, or no more. */
+static uint32_t note_in_runtime(uint32_t now)
 {
     struct esi_worker *w = esi_worker_self();
-    /* relaxed: read by handlers of this thread, and by the watchdog, which takes only a scheduler that we do not use here. */
-    uint32_t in_runtime = w ? atomic_exchange_explicit(&w->in_runtime, 1, memory_order_relaxed) : 1;
-    atomic_signal_fence(memory_order_seq_cst);
-    return in_runtime;
-}
-
-void esi_uninterrupted_end(uint32_t in_runtime)
-{
-    struct esi_worker *w = esi_worker_self();
-    atomic_signal_fence(memory_order_seq_cst);
-    if (w)
-        atomic_store_explicit(&w->in_runtime, in_runtime, memory_order_release);
+    /* release, as in esi_leave(); else relaxed: read by handlers of this thread, and by the watchdog, which takes only a scheduler
+     * that is not used here. */
+    return w ? atomic_exchange_explicit(&w->in_runtime, now, memory_order_release) : 1;
 }
 
 /* ---- facts ---- */
@@ -519,6 +512,7 @@ es_err esi_fault_start(void)
     esi_leaves_start();
     esi_dump_start();
     esi_panic_hook = on_panic;
+    atomic_store_explicit(&esi_in_runtime, note_in_runtime, memory_order_relaxed);
     struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
     sigemptyset(&action.sa_mask);
     /* Not in the middle of a fault: its handler leaves, or ends the node. */

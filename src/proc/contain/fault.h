@@ -51,12 +51,6 @@ int esi_fault_kill_signal(void);
  * was left, and reports why. When it comes back `p` is doomed or ending; its stack holds nothing that is needed. */
 void esi_fault_landed(struct esi_worker *worker, struct esi_process *p);
 
-/* Between the two the calling process counts as in the runtime: a kill does not leave it and a fault ends the node. Unlike esi_enter()
- * it always stays on its thread, so it may be used inside a constructor or with the loader's lock held. They nest: end() gets what
- * begin() gave. Any thread. */
-uint32_t esi_uninterrupted_begin(void);
-void esi_uninterrupted_end(uint32_t before);
-
 /* Called in the handler of a fault, before it is judged. For tests; NULL otherwise. */
 extern void (*esi_fault_test_hook)(void);
 

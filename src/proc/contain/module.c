@@ -14,7 +14,7 @@
 #include <engset/mark.h>
 #include "base/alloc.h"
 #include "base/log.h"
-#include "proc/contain/fault.h"
+#include "base/uninterrupted.h"
 #include "proc/contain/module.h"
 
 enum { MARKS_MAX = 256, PROMISES_MAX = 32 };
