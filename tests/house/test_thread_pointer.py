@@ -404,7 +404,8 @@ def compiled(root, folder, compiler, kind):
     """The runtime and what is planted as a shared library."""
     target, planted = pathlib.Path(folder) / 'libengset.so', pathlib.Path(folder) / 'planted.c'
     planted.write_text(PLANTED)
-    files = [f for f in house.sources(root, 'src', endings=('.c',)) if f.name not in ('context_ucontext.c', 'preempt.c')]
+    rooms = (f'src/{room}' for room in house.rooms(root))
+    files = [f for f in house.sources(root, *rooms, endings=('.c',)) if f.name != 'context_ucontext.c']
     ours = re.search(r"add_project_arguments\((.*?)cc\.", (root / 'meson.build').read_text(), re.S).group(1)
     flags = ['-std=gnu17', '-O2', '-fPIC', '-pthread', *re.findall(r"'(-[^']+)'", ours)]
     status, said = house.run(compiler, *flags, '-shared', '-I', root / 'src', '-I', root / 'include', *files, planted,
