@@ -1,4 +1,4 @@
-/* direct.pml - a message that goes past the inbox (proc/signal.c, arrive_at_sleeper()), beside pushes, signals and the parker.
+/* direct.pml - a message that goes past the inbox (proc/mailbox/signal.c, arrive_at_sleeper()), beside pushes, signals and the parker.
  *
  * Senders send blocks in order, each a message, a signal, or a signal that may go straight, as it comes. Of messages and of what may go straight
  * the sender first tries to wake: who does holds the receiver, puts the block into its mailbox and then queues it; else it is pushed. A signal

@@ -1,4 +1,4 @@
-/* hand_over.pml - how a worker and the watchdog agree on who holds the scheduler (proc/enter.c, proc/crew.c).
+/* hand_over.pml - how a worker and the watchdog agree on who holds the scheduler (proc/enter.c, proc/schedule/crew.c).
  *
  *   worker, entering the runtime:   in_runtime = 1; barrier; lost?  then, under the lock: what was decided, and taking note of it
  *   watchdog, under the lock:       lost = what; barrier; in_runtime?  then: put back as it was, or: look again, and give away or strand

@@ -1,4 +1,4 @@
-/* inbox_park.pml - the word of proc/inbox.h with its flag: two senders, one that wakes, one receiver, two schedulers.
+/* inbox_park.pml - the word of proc/mailbox/inbox.h with its flag: two senders, one that wakes, one receiver, two schedulers.
  *
  * A message is pushed; a signal is pushed, then its flag is set; a wake-up makes something true, sets WOKEN, then wakes. The receiver
  * takes all, looks, and parks: it publishes WAITING, then looks at the flags. In the end it closes; what is pushed later is answered

@@ -1,4 +1,4 @@
-/* sleep.pml - how schedulers go to sleep (proc/scheduler.c) while others push to a queue, ask for a scheduler, or look at the poller.
+/* sleep.pml - how schedulers go to sleep (proc/schedule/scheduler.c) while others push to a queue, ask for a scheduler, or look at the poller.
  *
  *   sleeper:  is_idle = 1; look at queues and `wanted`; sleep, one in the poller, the others each in its own park
  *   pusher:   lengthen the queue; an idle one? is_idle = 0, and wake it: by the poller's interrupt, by its park

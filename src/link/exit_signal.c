@@ -4,7 +4,7 @@
 #include "proc/outside.h"
 
 #include "link/reason.h"
-#include "proc/block.h"
+#include "proc/mailbox/block.h"
 #include "term/build.h"
 
 enum { SETTLE_AT_ONCE = 256 };

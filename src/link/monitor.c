@@ -15,7 +15,7 @@
 #include "link/exit_signal.h"
 #include "link/link.h"
 #include "link/monitor.h"
-#include "proc/block.h"
+#include "proc/mailbox/block.h"
 #include "term/build.h"
 
 /* What a DOWN says of the watched. */

@@ -19,7 +19,7 @@
 #include "link/name.h"
 #include "link/timer.h"
 #include "link/timer_book.h"
-#include "proc/block.h"
+#include "proc/mailbox/block.h"
 #include "proc/outside.h"
 
 #define NS_PER_MS 1000000

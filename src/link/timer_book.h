@@ -9,8 +9,8 @@
 #ifndef LINK_TIMER_BOOK_H
 #define LINK_TIMER_BOOK_H
 
-#include "proc/message.h"
-#include "proc/timer.h"
+#include "proc/mailbox/message.h"
+#include "proc/schedule/timer.h"
 
 /* The payload of a timer's message. The block's `to` is the receiver's id, or 0: a name, looked up when it fires. */
 struct esi_pending {

@@ -9,9 +9,9 @@
 #include "platform/poller.h"
 #include "port/edge.h"
 #include "port/stream.h"
-#include "proc/message.h"
-#include "proc/send.h"
-#include "proc/worker.h"
+#include "proc/mailbox/message.h"
+#include "proc/mailbox/send.h"
+#include "proc/schedule/worker.h"
 
 ES_ATOMS(tcp, tcp_closed, tcp_error, tcp_passive, econnreset, epipe, etimedout, ehostunreach, enetunreach,
          ebadf, emsgsize, enomem, eio);

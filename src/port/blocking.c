@@ -18,7 +18,7 @@
 #include "base/alloc.h"
 #include "platform/clock.h"
 #include "platform/thread.h"
-#include "proc/worker.h"
+#include "proc/schedule/worker.h"
 
 enum { THREADS_MAX = 32, IDLE_S = 10 };
 

@@ -8,7 +8,7 @@
 #include "port/pause.h"
 #include "port/stream.h"
 #include "proc/own.h"
-#include "proc/worker.h"
+#include "proc/schedule/worker.h"
 
 /* ---------------------------------------------------------------- the records */
 

@@ -14,7 +14,7 @@
 #include "platform/clock.h"
 #include "platform/poller.h"
 #include "port/stream.h"
-#include "proc/worker.h"
+#include "proc/schedule/worker.h"
 
 es_err esi_edge_watch_locked(struct esi_descriptor *d)
 {

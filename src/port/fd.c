@@ -11,7 +11,7 @@
 #include "platform/clock.h"
 #include "platform/poller.h"
 #include "port/descriptor.h"
-#include "proc/worker.h"
+#include "proc/schedule/worker.h"
 
 struct waiter {
     struct esi_bond bond; /* its id is the descriptor's number; not used by a watch */

@@ -10,7 +10,7 @@
 #include <unistd.h>
 #include "base/log.h"
 #include "platform/clock.h"
-#include "proc/worker.h"
+#include "proc/schedule/worker.h"
 
 enum { PLACES = 16, PAUSE_MS = 100, TURNED_AWAY_AT_ONCE = 256 };
 

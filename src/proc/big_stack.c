@@ -5,7 +5,7 @@
 #include "platform/clock.h"
 #include "proc/own.h"
 #include "proc/process.h"
-#include "proc/worker.h"
+#include "proc/schedule/worker.h"
 
 enum { NS_A_REDUCTION = 256 };
 

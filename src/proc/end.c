@@ -13,14 +13,14 @@
 #include <string.h>
 #include "base/log.h"
 #include "base/probe.h"
-#include "proc/block.h"
+#include "proc/mailbox/block.h"
 #include "proc/call.h"
-#include "proc/habits.h"
+#include "proc/schedule/habits.h"
 #include "proc/hibernate.h"
 #include "proc/node.h"
 #include "proc/contain/report.h"
 #include "proc/contain/trail.h"
-#include "proc/worker.h"
+#include "proc/schedule/worker.h"
 #include "term/copy.h"
 
 static void end(struct esi_process *self);

@@ -5,7 +5,7 @@
 #define PROC_ENTER_H
 
 #include "platform/barrier.h"
-#include "proc/worker.h"
+#include "proc/schedule/worker.h"
 
 /* The calling worker, read anew each time: a compiler may keep a thread-local's address over a call that comes back in another thread,
  * so it is not shown that this is one. */

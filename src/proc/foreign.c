@@ -3,7 +3,7 @@
 
 #include "proc/contain/module.h"
 #include "proc/contain/unwind.h"
-#include "proc/worker.h"
+#include "proc/schedule/worker.h"
 
 static bool is_foreign(uintptr_t address)
 {

@@ -5,7 +5,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
-#include "proc/worker.h"
+#include "proc/schedule/worker.h"
 
 enum { MISUSED = 70 };
 

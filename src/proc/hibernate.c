@@ -3,7 +3,7 @@
 
 #include <sys/mman.h>
 #include <unistd.h>
-#include "proc/worker.h"
+#include "proc/schedule/worker.h"
 
 /* More than that in use: the copy would take what the pages give. Only what lies below is given back then. */
 enum { COPY_MAX = 8 << 10 };

@@ -7,7 +7,7 @@
 #include "proc/node.h"
 #include "proc/outside.h"
 #include "proc/process.h"
-#include "proc/worker.h"
+#include "proc/schedule/worker.h"
 
 /* Fields that the owner writes plainly are read as they are: whole words, figures to be shown, no pointers that are followed. */
 #if defined(__clang__)

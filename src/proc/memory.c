@@ -10,7 +10,7 @@
 #include <string.h>
 #include "base/alloc.h"
 #include "proc/enter.h"
-#include "proc/send.h"
+#include "proc/mailbox/send.h"
 #include "proc/contain/trail.h"
 #include "term/copy.h"
 #include "term/parse.h"

@@ -4,7 +4,7 @@
 
 #include "proc/process.h"
 #include "proc/table.h"
-#include "proc/worker.h"
+#include "proc/schedule/worker.h"
 
 /* Is `p` the process that es_run() started? */
 bool esi_node_is_first(struct esi_process *p);

@@ -12,12 +12,12 @@
 #include "base/map.h"
 #include "platform/fiber.h"
 #include "proc/bond.h"
-#include "proc/inbox.h"
-#include "proc/mailbox.h"
-#include "proc/message.h"
-#include "proc/room.h"
-#include "proc/signal.h"
-#include "proc/timer.h"
+#include "proc/mailbox/inbox.h"
+#include "proc/mailbox/mailbox.h"
+#include "proc/mailbox/message.h"
+#include "proc/mailbox/room.h"
+#include "proc/mailbox/signal.h"
+#include "proc/schedule/timer.h"
 
 struct esi_worker;
 

@@ -10,9 +10,9 @@
 #include "proc/node.h"
 #include "proc/outside.h"
 #include "proc/process.h"
-#include "proc/scheduler.h"
-#include "proc/slice.h"
-#include "proc/worker.h"
+#include "proc/schedule/scheduler.h"
+#include "proc/schedule/slice.h"
+#include "proc/schedule/worker.h"
 #include "term/copy.h"
 
 /* What others may read at any time, also in the name of who lived here before. relaxed: esi_inbox_open() publishes. */

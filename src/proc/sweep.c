@@ -17,7 +17,7 @@
 #include "proc/foreign.h"
 #include "proc/hibernate.h"
 #include "proc/process.h"
-#include "proc/worker.h"
+#include "proc/schedule/worker.h"
 
 /* What one bout may do: about 100 microseconds, by which a wake-up on an idle node may come late. */
 enum { LOOKS = 1024, COPIES = 32 };

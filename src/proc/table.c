@@ -10,7 +10,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "proc/table.h"
-#include "proc/worker.h"
+#include "proc/schedule/worker.h"
 
 enum {
     CHUNK_BYTES = ESI_TABLE_CHUNK_BYTES,

@@ -129,7 +129,7 @@ class Fields:
         names = ('scheduler', 'errno_address', 'in_runtime')
         lines = ''.join(f'__asm__(".ascii \\"@{n} %c0\\"" : : "i"(offsetof(struct esi_worker, {n})));' for n in names)
         status, said = house.run(compiler, '-std=gnu17', '-D_GNU_SOURCE', '-I', root / 'src', '-I', root / 'include', '-S', '-o',
-                                 '-', '-x', 'c', '-', input=f'#include "proc/worker.h"\nvoid f(void);void f(void){{{lines}}}\n')
+                                 '-', '-x', 'c', '-', input=f'#include "proc/schedule/worker.h"\nvoid f(void);void f(void){{{lines}}}\n')
         if status:
             sys.exit(said)
         at = dict(re.findall(r'"@(\w+) (\d+)"', said))

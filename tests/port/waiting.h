@@ -3,7 +3,7 @@
 #define TESTS_PORT_WAITING_H
 
 #include <engset/port.h>
-#include "proc/worker.h"
+#include "proc/schedule/worker.h"
 #include "story.h"
 
 static inline int64_t in_ms(int64_t time_ms)

@@ -1,7 +1,7 @@
 /* tests/proc/runq.c - the queue of runnable processes by itself: who is taken when. */
 #include "case.h"
-#include "proc/runq.h"
-#include "proc/worker.h"
+#include "proc/schedule/runq.h"
+#include "proc/schedule/worker.h"
 
 enum { MANY = 8 };
 

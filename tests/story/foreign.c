@@ -5,7 +5,7 @@
 #include <engset.h>
 #include "foreign_library.h"
 #include "platform/sanitize.h"
-#include "proc/worker.h"
+#include "proc/schedule/worker.h"
 #include "story.h"
 
 enum { ROUNDS = 5, TRIES = 20 };

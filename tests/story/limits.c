@@ -14,7 +14,7 @@
 #include "platform/stack.h"
 #include "platform/thread.h"
 #include "proc/node.h"
-#include "proc/worker.h"
+#include "proc/schedule/worker.h"
 #include "story.h"
 
 ES_ATOMS(ping, pong, ready);

@@ -2,7 +2,7 @@
 #include <unistd.h>
 #include "story.h"
 #include "platform/sanitize.h"
-#include "proc/worker.h"
+#include "proc/schedule/worker.h"
 
 ES_ATOMS(done, stray, why, spawn);
 

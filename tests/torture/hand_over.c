@@ -13,7 +13,7 @@
 #include "story.h"
 #include "platform/sanitize.h"
 #include "proc/contain/report.h"
-#include "proc/worker.h"
+#include "proc/schedule/worker.h"
 
 ES_ATOMS(poke, stop);
 

@@ -15,7 +15,7 @@
 #include "proc/contain/judge.h"
 #include "proc/contain/unwind.h"
 #include "proc/contain/where.h"
-#include "proc/worker.h"
+#include "proc/schedule/worker.h"
 
 enum { ESI_FAULT_FRAMES = 16, ESI_FAULT_TEXT = 160 };
 

@@ -14,7 +14,7 @@
 #include "proc/bond.h"
 #include "proc/contain/report.h"
 #include "proc/label.h"
-#include "proc/worker.h"
+#include "proc/schedule/worker.h"
 #include "proc/contain/symbol.h"
 #include "proc/contain/trail.h"
 #include "term/print.h"

@@ -1,0 +1,11 @@
+/* proc/mailbox/send.h - sending a finished block; everybody else uses es_send(). */
+#ifndef PROC_MAILBOX_SEND_H
+#define PROC_MAILBOX_SEND_H
+
+#include "proc/process.h"
+
+/* Sends `message`, a block that is a message for user code, to the local process with the id `to`, within its message limit. Owns it.
+ * `self` may be NULL: from a thread that is no process. In the runtime. */
+void esi_send_block(struct esi_process *self, uint64_t to, struct esi_message *message);
+
+#endif
