@@ -1,198 +1,16 @@
-/* call.c - one signal out: message, monitor and reply alias at once; one signal back: the reply, which disarms all three.
+/* call.c - who asks: one signal out, which is message, monitor and reply alias at once; one signal back, which disarms all three (answer.c).
  *
- * The server's half of the monitor is its note of whom it serves, or for more than one a bond under the call's reference. Who answers takes its own bond away itself, so that the usual
- * call is two blocks and no more. If somebody else answered, or the time is over, the caller tells the server to forget the call. */
+ * If somebody else answered than who was asked, or the time is over, the caller tells the server to forget the call. */
 #include "proc/call.h"
 
-#include <stdlib.h>
-#include <string.h>
 #include "base/assert.h"
-#include "base/alloc.h"
 #include "platform/clock.h"
-#include "platform/park.h"
 #include "proc/mailbox/block.h"
 #include "proc/memory.h"
 #include "proc/node.h"
-#include "proc/outside.h"
 #include "proc/schedule/wait.h"
 #include "proc/waiter.h"
-#include "proc/schedule/worker.h"
-#include "term/copy.h"
 #include "term/tag.h"
-
-/* ---- the answer ---- */
-
-enum { ANSWER_REPLY, ANSWER_DOWN };
-struct answer {
-    uint64_t reference, from;
-    uint64_t kind; /* ANSWER_* */
-};
-
-static void answer_arrive(struct esi_process *self, struct esi_message *block);
-static const struct esi_signal_kind answer_kind = {"answer", answer_arrive, NULL, NULL};
-
-/* Not for the call under way: late, or for a reference that the process made an alias by itself. */
-static void answer_elsewhere(struct esi_process *self, struct esi_message *block)
-{
-    const struct answer *answer = (const struct answer *)block->words;
-    struct esi_message *message;
-    if (answer->kind == ANSWER_REPLY && esi_plug.alias_admits &&
-        esi_plug.alias_admits(self, answer->reference)) {
-        es_ref ref = {.id = answer->reference, .pid = self->id};
-        if (esi_message_copy(es_lend(ES_TUPLE(ES_CONS(es_am_alias, ref), block->term)), &message) == ES_OK) {
-            message->to = self->id;
-            esi_deliver(self, message);
-        }
-    }
-    esi_message_free(block);
-}
-
-static void answer_arrive(struct esi_process *self, struct esi_message *block)
-{
-    const struct answer *answer = (const struct answer *)block->words;
-    struct esi_call *call = self->call;
-    if (!call || call->is_answered || call->reference != answer->reference) {
-        answer_elsewhere(self, block);
-        return;
-    }
-    call->is_answered = true;
-    call->is_down = answer->kind == ANSWER_DOWN;
-    call->is_from_server = call->server == answer->from;
-    call->answer = block->term;
-    call->block = block;
-    /* Until the call has it in hand it hangs on the process, as everything does that a kill would lose. */
-    block->state = ESI_BLOCK_OWNED;
-    self->memory_bytes += (int64_t)block->size_bytes;
-    esi_list_push_back(&self->memory, &block->in_list);
-}
-
-static es_err send_answer(uint64_t asker, uint64_t reference, uint64_t from, int kind, es_term term)
-{
-    struct esi_message *block;
-    es_err error = esi_message_copy_behind_here(sizeof(struct answer), term, &block);
-    if (error != ES_OK)
-        return error;
-    *(struct answer *)block->words = (struct answer){reference, from, (uint64_t)kind};
-    block->kind = &answer_kind;
-    if (!esi_signal_push(asker, block))
-        esi_message_free(block);
-    return ES_OK;
-}
-
-/* Whose reason finds no memory is still known to have ended. */
-static void tell_end(uint64_t asker, uint64_t reference, uint64_t from, es_term reason)
-{
-    if (send_answer(asker, reference, from, ANSWER_DOWN, reason) != ES_OK)
-        send_answer(asker, reference, from, ANSWER_DOWN, es_from_atom(es_am_system_limit));
-}
-
-struct esi_message *esi_request_new(const struct esi_signal_kind *kind)
-{
-    struct esi_message *request = esi_message_new(sizeof(struct answer)); /* it becomes one */
-    if (request)
-        request->kind = kind;
-    return request;
-}
-
-void esi_answer(struct esi_message *request, es_term answer)
-{
-    uint64_t asker = request->words[0], reference = request->words[1];
-    *(struct answer *)request->words = (struct answer){reference, 0, ANSWER_REPLY};
-    request->kind = &answer_kind;
-    request->term = answer;
-    if (!esi_signal_push(asker, request))
-        esi_message_free(request);
-}
-
-/* ---- the server's half ---- */
-
-struct caller_bond {
-    struct esi_bond bond;
-    uint64_t caller;
-};
-
-static void caller_ended(struct esi_process *self, struct esi_bond *bond, es_term reason)
-{
-    struct caller_bond *caller = (struct caller_bond *)bond;
-    tell_end(caller->caller, bond->node.key.b, self->id, reason);
-    esi_bond_free(caller, sizeof *caller);
-}
-
-static const struct esi_bond_kind caller_kind = {"caller", ESI_BOND_CALLER, caller_ended};
-
-void esi_call_ended(struct esi_process *self)
-{
-    if (self->serving.reference)
-        tell_end(self->serving.caller, self->serving.reference, self->id, self->reason);
-    self->serving.reference = 0;
-}
-
-/* words: caller, reference; the message behind. */
-static void call_arrive(struct esi_process *self, struct esi_message *block)
-{
-    if (!self->serving.reference) {
-        self->serving.caller = block->words[0];
-        self->serving.reference = block->words[1];
-        block->kind = NULL;
-        esi_deliver(self, block);
-        return;
-    }
-    struct caller_bond *bond = esi_bond_new(sizeof *bond);
-    if (!bond) {
-        send_answer(block->words[0], block->words[1], self->id, ANSWER_DOWN,
-                    es_from_atom(es_am_system_limit));
-        esi_message_free(block);
-        return;
-    }
-    bond->caller = block->words[0];
-    esi_bond_insert(self, &bond->bond, &caller_kind, block->words[1]);
-    block->kind = NULL;
-    esi_deliver(self, block);
-}
-
-static void call_nobody(struct esi_message *block)
-{
-    send_answer(block->words[0], block->words[1], block->to, ANSWER_DOWN, es_from_atom(es_am_noproc));
-    esi_message_free(block);
-}
-
-static const struct esi_signal_kind call_kind = {"call", call_arrive, call_nobody, NULL};
-
-static bool forget(struct esi_process *self, uint64_t reference)
-{
-    if (self->serving.reference == reference) {
-        self->serving.reference = 0;
-        return true;
-    }
-    struct esi_bond *bond = esi_bond_find(self, ESI_BOND_CALLER, reference);
-    if (!bond)
-        return false;
-    esi_bond_remove(self, bond);
-    esi_bond_free(bond, sizeof(struct caller_bond));
-    return true;
-}
-
-/* words: reference. */
-static void forget_arrive(struct esi_process *self, struct esi_message *block)
-{
-    forget(self, block->words[0]);
-    esi_message_free(block);
-}
-
-static const struct esi_signal_kind forget_kind = {"forget_call", forget_arrive, NULL, NULL};
-
-static void tell_to_forget(uint64_t server, uint64_t reference)
-{
-    struct esi_message *block = esi_message_new(sizeof(uint64_t));
-    if (!block)
-        return; /* the bond stays until the server ends; a late answer is thrown away all the same */
-    block->kind = &forget_kind;
-    block->words[0] = reference;
-    if (!esi_signal_push(server, block))
-        esi_message_free(block);
-}
-
-/* ---- the caller's half ---- */
 
 /* The id of the process that `to` names, or 0. */
 static uint64_t resolve(es_term to)
@@ -297,10 +115,10 @@ static es_err send_call(struct esi_process *self, struct esi_call *call, es_term
     write_envelope(envelope, self, call, copy);
     block->term = (es_term){esi_word_of_box(envelope->outer)};
     block->tag = esi_tuple_tag(3, es_am_gen_call);
-    block->kind = &call_kind;
+    block->kind = &esi_call_kind;
     block->to = call->server;
     if (!esi_signal_push(call->server, block))
-        call_nobody(block);
+        esi_call_kind.nobody(block);
     return ES_OK;
 }
 
@@ -331,7 +149,7 @@ static es_err call_and_wait(struct esi_process *self, struct esi_call *call, es_
         call->block = NULL;
     }
     if (!call->is_answered || (!call->is_down && !call->is_from_server))
-        tell_to_forget(call->server, call->reference);
+        esi_call_forget(call->server, call->reference);
     if (!call->is_answered)
         return ES_ETIMEOUT;
     return call->is_down ? ES_ECLOSED : ES_OK;
@@ -424,104 +242,4 @@ es_err esi_try_call(es_term to, es_term request, int64_t timeout_ms, es_term *ou
     esi_charge(self, 4);
     esi_leave();
     return error;
-}
-
-/* Is it {Pid, [alias | Ref]}? Taken apart by hand: every answer comes by here. */
-static bool is_from_call(es_term from, es_pid *pid, es_ref *ref)
-{
-    es_term head, tail;
-    return es_tuple_size(from) == 2 && es_get_pid(es_tuple_get(from, 0), pid) &&
-           es_get_cons(es_tuple_get(from, 1), &head, &tail) && es_is(head, es_am_alias) &&
-           es_get_ref(tail, ref);
-}
-
-static es_err reply(struct esi_process *self, es_term from, es_term term)
-{
-    es_pid pid;
-    es_ref ref;
-    es_term tag;
-    if (is_from_call(from, &pid, &ref)) {
-        uint64_t replier = self && forget(self, ref.id) ? self->id : 0;
-        return pid.node ? ES_OK : send_answer(pid.id, ref.id, replier, ANSWER_REPLY, term);
-    }
-    if (es_match(from, ES_TUPLE(&pid, &tag)))
-        return esi_send_pid(pid, es_lend(ES_TUPLE(tag, term)));
-    return ES_EINVAL;
-}
-
-es_err esi_reply_to(es_term from, es_term term)
-{
-    struct esi_process *self = esi_enter_here();
-    if (!self && !esi_outside_enter())
-        return esi_fail(NULL, ES_ECLOSED, "reply_to: " ESI_NO_NODE);
-    es_err error = reply(self, from, term);
-    if (!self) {
-        esi_outside_leave();
-        return error;
-    }
-    esi_enter_here(); /* es_send() on the way out of the old form left the runtime */
-    if (error == ES_EINVAL)
-        esi_badarg(self, "reply_to");
-    esi_charge(self, 1);
-    esi_leave_here();
-    return error;
-}
-
-/* ---- is it alive? ---- */
-
-/* words: asker, reference. */
-static void alive_arrive(struct esi_process *self, struct esi_message *block)
-{
-    esi_answer(block, es_from_atom(self->is_doomed ? es_am_false : es_am_true));
-}
-
-static void alive_nobody(struct esi_message *block)
-{
-    esi_answer(block, es_from_atom(es_am_false));
-}
-
-static const struct esi_signal_kind alive_kind = {"is_alive", alive_arrive, alive_nobody, NULL};
-
-/* Open, and no signal waits: then it is alive now, and what the asker sent before has been handled. seq_cst: the flag that the asker
- * set after a push of its own is seen. */
-static bool is_plainly_alive(struct esi_process *p, uint64_t id)
-{
-    return !(atomic_load_explicit(&p->flags, memory_order_seq_cst) & ESI_FLAG_SIGNALS) &&
-           atomic_load_explicit(&p->inbox, memory_order_seq_cst) == ESI_INBOX_WAITING &&
-           esi_process_is(p, id);
-}
-
-static bool is_there(struct esi_process *p, es_pid pid)
-{
-    return p && esi_process_is(p, pid.id) &&
-           atomic_load_explicit(&p->inbox, memory_order_relaxed) != ESI_INBOX_CLOSED;
-}
-
-static bool is_there_from_outside(es_pid pid)
-{
-    if (pid.node || !esi_outside_enter())
-        return false;
-    bool is_here = is_there(esi_process_slot(pid.id), pid);
-    esi_outside_leave();
-    return is_here;
-}
-
-bool es_is_alive(es_pid pid)
-{
-    struct esi_process *self = esi_enter();
-    if (!self)
-        return is_there_from_outside(pid);
-    struct esi_process *p = pid.node ? NULL : esi_process_slot(pid.id);
-    es_term answer = es_from_atom(es_am_false);
-    bool is_here = is_there(p, pid);
-    if (pid.id == self->id || (is_here && is_plainly_alive(p, pid.id))) {
-        answer = es_from_atom(es_am_true);
-    } else if (is_here) {
-        struct esi_message *request = esi_request_new(&alive_kind);
-        if (!request)
-            esi_end_with(self, es_from_atom(es_am_system_limit));
-        esi_ask(self, pid.id, request, &answer);
-    }
-    esi_leave();
-    return es_is(answer, es_am_true);
 }

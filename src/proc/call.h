@@ -27,6 +27,12 @@ es_err esi_ask(struct esi_process *self, uint64_t to, struct esi_message *reques
 es_err esi_ask_until(struct esi_process *self, uint64_t to, struct esi_message *request, uint64_t reference,
                      uint64_t deadline_ns, es_term *answer);
 
+/* What a call is on its way. words: the caller's pid id, the reference's id; behind them the message that the server will see. */
+extern const struct esi_signal_kind esi_call_kind;
+
+/* Nobody waits for the answer to `reference` any more: tells the process `server`. Any thread. */
+void esi_call_forget(uint64_t server, uint64_t reference);
+
 /* `self` ends: whose call it did not answer learns the reason. On behalf of `self`. */
 void esi_call_ended(struct esi_process *self);
 
