@@ -43,6 +43,10 @@ enum { CHUNK_HEAD = 64 };
 _Static_assert(sizeof(struct esi_pool_chunk) <= CHUNK_HEAD, "the head of a chunk has room");
 _Static_assert(sizeof(struct esi_pool_block) <= 64, "a free block fits the smallest class");
 
+const uint8_t esi_pool_class_of_sixteens[ESI_POOL_SIXTEENS] = {0,  0,  0,  0,  1,  2,  3,  4,  5,  5,  6,
+                                                               6,  7,  7,  8,  8,  9,  9,  9,  9,  10, 10,
+                                                               10, 10, 11, 11, 11, 11, 12, 12, 12, 12};
+
 /* How many blocks a batch of that class has: 64 of the small ones, 4 of the largest. */
 static uint32_t batch_blocks(unsigned class_)
 {

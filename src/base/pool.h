@@ -105,11 +105,22 @@ void esi_pool_free_slow(struct esi_pool_cache *cache, void *block, size_t bytes)
 
 /* The class that serves 1..ESI_POOL_LARGEST bytes. 64 is class 0; then four classes a doubling: the position
  * of the highest bit of bytes-1, and the two bits below it. */
-static inline unsigned esi_pool_class(size_t bytes)
+static inline unsigned esi_pool_class_of_any(size_t bytes)
 {
     size_t m = bytes > 64 ? bytes - 1 : 63;
     unsigned top = 63u - (unsigned)__builtin_clzl(m);
     return (unsigned)(4 * top + ((m >> (top - 2)) & 3)) - 23;
+}
+
+/* The same for small sizes, by the sixteens that they fill: every message asks, twice. */
+enum { ESI_POOL_SIXTEENS = 32 };
+extern const uint8_t esi_pool_class_of_sixteens[ESI_POOL_SIXTEENS];
+
+static inline unsigned esi_pool_class(size_t bytes)
+{
+    size_t sixteens = (bytes - 1) / 16;
+    return __builtin_expect(sixteens < ESI_POOL_SIXTEENS, 1) ? esi_pool_class_of_sixteens[sixteens]
+                                                             : esi_pool_class_of_any(bytes);
 }
 
 /* How many bytes a block of that class has. */

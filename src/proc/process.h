@@ -157,26 +157,24 @@ struct esi_process_extra {
 
 enum { ESI_WAIT_FRAMES = 384 }; /* bytes */
 
+/* Whole pages without a gap between two chunks: sizeof(struct esi_process) is a multiple of 64. */
 enum {
-    ESI_TABLE_CHUNK_BYTES = 64 << 10,
-    ESI_TABLE_CHUNK_BLOCKS = ESI_TABLE_CHUNK_BYTES / sizeof(struct esi_process)
+    ESI_TABLE_CHUNK_BLOCKS = 256,
+    ESI_TABLE_CHUNK_BYTES = ESI_TABLE_CHUNK_BLOCKS * sizeof(struct esi_process)
 };
 
-/* Where the control blocks are: chunk after chunk. Set when the first node starts, never changed after. */
+/* Where the control blocks are, one behind the other, and how many there is room for. Set when the first node starts, never changed after. */
 struct esi_table {
-    char *base;
-    int64_t chunk_count;
+    struct esi_process *base;
+    uint64_t room;
 };
 extern struct esi_table esi_table;
 
 /* The control block in whose slot `id` lives or lived: always readable memory. NULL only if the index is beyond the table. */
 static inline struct esi_process *esi_process_slot(uint64_t id)
 {
-    uint64_t index = id & 0xfffffff, chunk = index / ESI_TABLE_CHUNK_BLOCKS;
-    if (__builtin_expect(chunk >= (uint64_t)esi_table.chunk_count, 0))
-        return NULL;
-    return (struct esi_process *)(void *)(esi_table.base + chunk * ESI_TABLE_CHUNK_BYTES +
-                                          index % ESI_TABLE_CHUNK_BLOCKS * sizeof(struct esi_process));
+    uint64_t index = id & 0xfffffff;
+    return __builtin_expect(index < esi_table.room, 1) ? &esi_table.base[index] : NULL;
 }
 
 /* Whoever lives in `p` is about to get a message: fetches what is asked first. For who has something else to do before. */

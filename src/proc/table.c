@@ -23,6 +23,7 @@ enum {
 enum { ROOM_LEAST = 1 << 24, ROOM_SPARE = ESI_SCHEDULERS_MAX * CACHE_MAX + CHUNK_BLOCKS };
 #define INDEX_MASK ((UINT64_C(1) << INDEX_BITS) - 1)
 _Static_assert(CHUNK_BLOCKS <= 256, "a chunk's free blocks fit its bitmap");
+_Static_assert(CHUNK_BYTES % 16384 == 0, "a chunk is whole pages, also of 16 KB");
 
 struct chunk {
     uint64_t is_free[4]; /* a bit a block */
@@ -36,7 +37,7 @@ static struct {
     pthread_mutex_t lock;  /* guards all but limit */
     uint64_t *generations; /* the last one, by index: of blocks that lie in a chunk */
     struct chunk *chunks;
-    int64_t limit;
+    int64_t limit, chunk_count;
     _Atomic(int64_t) chunks_used; /* written under the lock, read like free_count */
     int32_t partial;              /* 1 + the first chunk with free blocks */
 } table = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -55,17 +56,9 @@ static void count(struct esi_scheduler *scheduler, int64_t change)
         atomic_fetch_add_explicit(&live_elsewhere, change, memory_order_relaxed);
 }
 
-static struct esi_process *block_at(uint64_t index)
-{
-    uint64_t chunk = index / CHUNK_BLOCKS;
-    return (struct esi_process *)(void *)(esi_table.base + chunk * CHUNK_BYTES +
-                                          index % CHUNK_BLOCKS * sizeof(struct esi_process));
-}
-
 static uint64_t index_of(const struct esi_process *p)
 {
-    uint64_t offset = (uint64_t)((const char *)p - esi_table.base);
-    return offset / CHUNK_BYTES * CHUNK_BLOCKS + offset % CHUNK_BYTES / sizeof(struct esi_process);
+    return (uint64_t)(p - esi_table.base);
 }
 
 /* Of a block in a cache, or in the hands of who takes it: the id that it gets. It is in no queue. */
@@ -89,7 +82,7 @@ static void *reserve(size_t bytes)
 es_err esi_table_start(int64_t limit)
 {
     if (esi_table.base) { /* kept from an earlier node: a pid of that one may still be in somebody's hands */
-        int64_t room = esi_table.chunk_count * CHUNK_BLOCKS - ROOM_SPARE;
+        int64_t room = (int64_t)esi_table.room - ROOM_SPARE;
         table.limit = limit < room ? limit : room;
         return ES_OK;
     }
@@ -97,10 +90,11 @@ es_err esi_table_start(int64_t limit)
         limit = (int64_t)INDEX_MASK - ROOM_SPARE;
     table.limit = limit;
     int64_t room = (limit < ROOM_LEAST ? ROOM_LEAST : limit) + ROOM_SPARE;
-    esi_table.chunk_count = room / CHUNK_BLOCKS + 1;
-    esi_table.base = reserve((size_t)esi_table.chunk_count * CHUNK_BYTES);
-    table.generations = reserve((size_t)esi_table.chunk_count * CHUNK_BLOCKS * sizeof *table.generations);
-    table.chunks = reserve((size_t)esi_table.chunk_count * sizeof *table.chunks);
+    table.chunk_count = room / CHUNK_BLOCKS + 1;
+    esi_table.room = (uint64_t)table.chunk_count * CHUNK_BLOCKS;
+    esi_table.base = reserve((size_t)table.chunk_count * CHUNK_BYTES);
+    table.generations = reserve(esi_table.room * sizeof *table.generations);
+    table.chunks = reserve((size_t)table.chunk_count * sizeof *table.chunks);
     return esi_table.base && table.generations && table.chunks ? ES_OK : ES_ENOMEM;
 }
 
@@ -120,7 +114,7 @@ int64_t esi_table_limit(void)
 /* A chunk that was never used, or was given back, is now one with free blocks. Index 0 stays unused: pid 0 is none. */
 static bool open_chunk(void)
 {
-    if (table.chunks_used == esi_table.chunk_count)
+    if (table.chunks_used == table.chunk_count)
         return false;
     struct chunk *chunk = &table.chunks[table.chunks_used];
     for (int i = 0; i < CHUNK_BLOCKS; i++)
@@ -144,8 +138,8 @@ static struct esi_process *take_from(struct chunk *chunk)
         int bit = __builtin_ctzl(chunk->is_free[word]);
         chunk->is_free[word] &= chunk->is_free[word] - 1;
         chunk->free_count--;
-        return block_at((uint64_t)(chunk - table.chunks) * CHUNK_BLOCKS + (uint64_t)word * 64 +
-                        (uint64_t)bit);
+        return &esi_table.base[(uint64_t)(chunk - table.chunks) * CHUNK_BLOCKS + (uint64_t)word * 64 +
+                               (uint64_t)bit];
     }
     return NULL;
 }
@@ -190,7 +184,7 @@ static void give_one(struct esi_process *p)
         table.partial = number + 1;
     }
     if (chunk->free_count == CHUNK_BLOCKS)
-        madvise(esi_table.base + (size_t)number * CHUNK_BYTES, CHUNK_BYTES, MADV_DONTNEED);
+        madvise(&esi_table.base[(size_t)number * CHUNK_BLOCKS], CHUNK_BYTES, MADV_DONTNEED);
 }
 
 static void give_batch(struct esi_process *chain)
@@ -278,7 +272,7 @@ struct esi_process *esi_table_next(uint64_t *index)
             *index += CHUNK_BLOCKS;
             continue;
         }
-        struct esi_process *p = block_at((*index)++);
+        struct esi_process *p = &esi_table.base[(*index)++];
         if (atomic_load_explicit(&p->id, memory_order_relaxed))
             return p;
     }
