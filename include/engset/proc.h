@@ -127,8 +127,9 @@ ES_API int *es_errno(void) __attribute__((noinline));
 ES_API pthread_t es_pthread_self(void) __attribute__((noinline));
 
 /* As uselocale(), pthread_sigmask() and sigprocmask(), which engset.h turns into these: what a process sets is its own, goes with it to the thread
- * in which it goes on after a wait, and is not seen by the next process on its thread. The signal by which the runtime ends a process that
- * does not come back cannot be blocked. ENOMEM besides their own errors. In a thread that is no process: as usual. Any thread. */
+ * in which it goes on after a wait, and is not seen by the next process on its thread. What a process cannot block: the signal by
+ * which the runtime ends one that does not come back, and those of faults (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT), which
+ * blocked would end the whole program. ENOMEM besides their own errors. In a thread that is no process: as usual. Any thread. */
 #if defined(_POSIX_C_SOURCE) && _POSIX_C_SOURCE >= 200809L /* there are such types */
 ES_API locale_t es_uselocale(locale_t locale);
 ES_API int es_pthread_sigmask(int how, const sigset_t *set, sigset_t *old);

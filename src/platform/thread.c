@@ -77,11 +77,16 @@ static void *thread_main(void *given)
 /* What a fault raises in the thread that made it: blocked, it would end the OS process without a word. */
 static const int synchronous[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT};
 
+void esi_thread_spare_faults(sigset_t *mask)
+{
+    for (size_t i = 0; i < sizeof synchronous / sizeof synchronous[0]; i++)
+        sigdelset(mask, synchronous[i]);
+}
+
 static void mask_for(const sigset_t *unblocked, sigset_t *mask)
 {
     sigfillset(mask);
-    for (size_t i = 0; i < sizeof synchronous / sizeof synchronous[0]; i++)
-        sigdelset(mask, synchronous[i]);
+    esi_thread_spare_faults(mask);
     for (int signal = 1; unblocked && signal < NSIG; signal++)
         if (sigismember(unblocked, signal) == 1)
             sigdelset(mask, signal);

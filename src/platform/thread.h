@@ -16,6 +16,10 @@ struct esi_thread {
     pthread_t handle;
 };
 
+/* Takes the signals that a fault raises in the thread that made it out of `mask`: blocked, they would end the OS process without a word.
+ * Any thread. */
+void esi_thread_spare_faults(sigset_t *mask);
+
 /* Runs `run(argument)` in a new thread called `name` (cut to 15 bytes), with an alternate signal stack and
  * every asynchronous signal blocked but those in `*unblocked` (NULL: none). SIGSEGV, SIGBUS, SIGFPE, SIGILL,
  * SIGTRAP, SIGSYS and SIGABRT are never blocked. On ES_OK it must be joined. ES_ENOMEM, ES_ELIMIT (no more

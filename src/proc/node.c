@@ -223,9 +223,12 @@ static es_err start(const es_options *options, uint64_t seed)
         error = esi_pool_init(&esi_node.pool);
     if (error != ES_OK)
         return error;
+    /* Those of an earlier node are gone, whatever they were at. relaxed: there is one thread. */
     esi_list_init(&esi_node.spares);
-    atomic_store_explicit(&esi_node.spare_count, 0,
-                          memory_order_relaxed); /* those of an earlier node are gone */
+    atomic_store_explicit(&esi_node.spare_count, 0, memory_order_relaxed);
+    atomic_store_explicit(&esi_node.polling, 0, memory_order_relaxed);
+    atomic_store_explicit(&esi_node.wanted, 0, memory_order_relaxed);
+    atomic_store_explicit(&esi_node.spinning, 0, memory_order_relaxed);
     esi_node.name = options ? options->name : NULL;
     esi_sweep_start(options && !esi_node.is_sim ? options->hibernate_after_ms : 0);
     error = make_schedulers(count_schedulers(options), seed);

@@ -400,9 +400,52 @@ static void one_scheduler_is_what_a_driven_node_has(void **state)
     assert_int_equal(es_stop(PATIENCE_MS), ES_OK);
 }
 
+/* ------------------------------------------------------------ the next node */
+
+static int pipe_ends[2];
+static atomic_int answer;
+
+static void waits_for_its_end(void)
+{
+    int64_t events = es_wait_fd(pipe_ends[0], POLLIN, es_now_ns() + PATIENCE_MS * INT64_C(1000000));
+    atomic_store(&answer, events > 0 ? 1 : -1);
+}
+
+static void writes_when_the_other_waits(void)
+{
+    es_ref end;
+    es_pid other = es_spawn_monitor(&end, waits_for_its_end);
+    es_info info;
+    while (es_process_info(other, &info) && info.state != ES_STATE_WAITING)
+        es_sleep(1);
+    EXPECT(write(pipe_ends[1], "x", 1) == 1);
+    es_receive {
+        es_case(ES_TUPLE(es_am_DOWN, end, ES_ANY, ES_ANY, ES_ANY)) {
+        }
+        es_after(PATIENCE_MS / 4)
+            EXPECT(!"the poller was looked at");
+    }
+}
+
+/* What the driver left behind it, at its descriptor, was taken for somebody who polls. */
+CASE(after_a_driven_node_the_next_one_with_threads_waits_for_descriptors, 1, "")
+{
+    begin();
+    for (int i = 0; i < 3; i++)
+        es_loop_step(STEP_NS);
+    end();
+    assert_int_equal(pipe(pipe_ends), 0);
+    atomic_store(&answer, 0);
+    play_real(writes_when_the_other_waits);
+    assert_int_equal(atomic_load(&answer), 1);
+    close(pipe_ends[0]);
+    close(pipe_ends[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(after_a_driven_node_the_next_one_with_threads_waits_for_descriptors),
         cmocka_unit_test(processes_run_in_the_thread_whose_loop_drives_the_node),
         cmocka_unit_test(the_descriptor_is_readable_when_a_timer_is_due_and_the_step_says_when),
         cmocka_unit_test(the_descriptor_is_readable_when_one_is_ready_that_a_process_waits_for),

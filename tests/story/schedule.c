@@ -370,6 +370,49 @@ STORY_WITH(children_run_in_the_order_of_their_birth_and_grandchildren_before_the
         EXPECT(order[i] == expected[i]);
 }
 
+/* ---- pinned ---- */
+
+static void yields_pinned_until_it_is_over(void)
+{
+    es_pin();
+    while (!atomic_load(&is_over))
+        es_yield();
+    es_unpin();
+}
+
+static void counts_a_turn(void)
+{
+    atomic_fetch_add(&turns[0], 1);
+}
+
+/* With one scheduler and with two: thieves do not come for what stands in the next slot. */
+static void beside_pinned_ones(void)
+{
+    atomic_store(&turns[0], 0);
+    for (int i = 0; i < 4; i++)
+        es_spawn(yields_pinned_until_it_is_over);
+    for (int i = 0; i < 50; i++) {
+        es_sleep(0);
+        es_ref end;
+        es_spawn_monitor(&end, counts_a_turn);
+        es_receive
+            es_case(ES_TUPLE(es_am_DOWN, end, ES_ANY, ES_ANY, ES_ANY)) {
+            }
+    }
+    EXPECT(atomic_load(&turns[0]) == 50);
+    atomic_store(&is_over, true);
+}
+
+STORY_WITH(pinned_ones_that_never_wait_keep_nobody_from_running, 1, "", play_on_one)
+{
+    beside_pinned_ones();
+}
+
+STORY_WITH(pinned_ones_that_never_wait_keep_nobody_from_running_on_two, 1, "", play_on_two)
+{
+    beside_pinned_ones();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -378,6 +421,8 @@ int main(void)
         cmocka_unit_test(equal_processes_get_equal_shares),
         cmocka_unit_test(what_a_low_one_holds_comes_to_the_high_one_that_waits_for_it),
         cmocka_unit_test(children_run_in_the_order_of_their_birth_and_grandchildren_before_their_uncles),
+        cmocka_unit_test(pinned_ones_that_never_wait_keep_nobody_from_running),
+        cmocka_unit_test(pinned_ones_that_never_wait_keep_nobody_from_running_on_two),
         cmocka_unit_test(who_computes_without_end_keeps_nobody_from_running),
         cmocka_unit_test(who_blocks_in_the_c_library_keeps_nobody_from_running),
         cmocka_unit_test(a_hundred_blocked_ones_take_a_bounded_number_of_threads),

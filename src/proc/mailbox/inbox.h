@@ -74,12 +74,13 @@ static inline bool esi_inbox_park(esi_inbox *inbox)
                                                    memory_order_relaxed);
 }
 
-/* Wakes the owner if it sleeps. True: the caller makes it runnable. */
+/* Wakes the owner if it sleeps. True: the caller makes it runnable. seq_cst when it fails too: who set a flag and then finds the owner awake
+ * relies on it that the owner, when it parks, sees the flag. */
 static inline bool esi_inbox_wake(esi_inbox *inbox)
 {
     uintptr_t expected = ESI_INBOX_WAITING;
     return atomic_compare_exchange_strong_explicit(inbox, &expected, ESI_INBOX_EMPTY, memory_order_seq_cst,
-                                                   memory_order_relaxed);
+                                                   memory_order_seq_cst);
 }
 
 /* Opens for a new owner, who is awake. release: who reads the open word sees the owner's fields. */

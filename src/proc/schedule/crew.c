@@ -227,6 +227,7 @@ void esi_worker_wait_among_spares(struct esi_worker *w)
     hold(w, w->lent);
     w->lent = NULL;
     w->lent_at_slice = w->slice;
+    w->was_pinned = false; /* it came for one that is */
     pthread_mutex_unlock(&esi_node.lock);
 }
 

@@ -64,10 +64,12 @@ int es_pthread_sigmask(int how, const sigset_t *set, sigset_t *old)
     sigset_t wanted, before;
     if (set) { /* outside the runtime, as `old` is written: a bad pointer is the caller's fault alone */
         wanted = *set;
-        if (how != SIG_UNBLOCK)
-            sigdelset(&wanted, esi_fault_kill_signal());
     }
     struct esi_process *self = esi_enter();
+    if (self && set && how != SIG_UNBLOCK) {
+        sigdelset(&wanted, esi_fault_kill_signal());
+        esi_thread_spare_faults(&wanted);
+    }
     bool has_memory = !self || !set || habits_of(self);
     int error = has_memory ? pthread_sigmask(how, set ? &wanted : NULL, &before) : ENOMEM;
     esi_leave();

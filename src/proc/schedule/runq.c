@@ -30,10 +30,19 @@ static int32_t count(struct esi_runq *q, int32_t more)
     return length;
 }
 
+/* Under the lock. relaxed: a hint to all others. */
+static void count_higher(struct esi_runq *q, int32_t more)
+{
+    atomic_store_explicit(&q->higher, atomic_load_explicit(&q->higher, memory_order_relaxed) + more,
+                          memory_order_relaxed);
+}
+
 int32_t esi_runq_put(struct esi_runq *q, struct esi_process *p)
 {
     pthread_spin_lock(&q->lock);
     esi_list_push_back(&q->of[p->priority], &p->in_queue);
+    if (p->priority >= ES_PRIORITY_HIGH)
+        count_higher(q, 1);
     int32_t length = count(q, 1);
     pthread_spin_unlock(&q->lock);
     return length;
@@ -66,6 +75,20 @@ static struct esi_list *choose(struct esi_runq *q)
         return normal;
     q->low_turn = 0;
     return low;
+}
+
+/* `node`, or NULL, is out of one of the lines. */
+static struct esi_list *out_of_line(struct esi_runq *q, const struct esi_list *line, struct esi_list *node)
+{
+    if (node && line >= &q->of[ES_PRIORITY_HIGH])
+        count_higher(q, -1);
+    return node;
+}
+
+static struct esi_list *pop_line(struct esi_runq *q)
+{
+    struct esi_list *line = choose(q);
+    return out_of_line(q, line, esi_list_pop_front(line));
 }
 
 static struct esi_list *pop_young(struct esi_runq *q)
@@ -109,9 +132,10 @@ static __attribute__((noinline)) struct esi_list *take_or_go_on(struct esi_runq 
     *goes_on = false;
     grow_up(q);
     q->was_young = !q->was_young && !has_higher;
-    struct esi_list *node = esi_list_pop_front(q->was_young ? &q->young : choose(q));
-    q->parent = 0; /* its last born may be taken, or in the line by now */
-    return node ? node : esi_list_pop_front(q->was_young ? choose(q) : &q->young);
+    struct esi_list *node = q->was_young ? pop_young(q) : pop_line(q);
+    if (!node)
+        node = q->was_young ? pop_line(q) : pop_young(q);
+    return node;
 }
 
 struct esi_process *esi_runq_take(struct esi_runq *q, bool *goes_on)
@@ -127,7 +151,7 @@ struct esi_process *esi_runq_take(struct esi_runq *q, bool *goes_on)
         node = take_or_go_on(q, goes_on);
     } else {
         *goes_on = false;
-        node = esi_list_pop_front(choose(q));
+        node = pop_line(q);
     }
     if (node)
         count(q, -1);
@@ -148,6 +172,7 @@ struct esi_process *esi_runq_draw(struct esi_runq *q, struct esi_random *random)
         for (uint64_t drawn = esi_random_below(random, waiting); drawn > 0; drawn--)
             node = node->next;
         esi_list_remove(node);
+        out_of_line(q, list, node);
         count(q, -1);
     }
     pthread_spin_unlock(&q->lock);
@@ -160,7 +185,7 @@ int esi_runq_steal(struct esi_runq *q, struct esi_list *loot)
         return 0;
     int half = (atomic_load_explicit(&q->length, memory_order_relaxed) + 1) / 2, got = 0;
     while (got < half && got < STEAL_MAX) {
-        struct esi_list *node = esi_list_pop_front(choose(q));
+        struct esi_list *node = pop_line(q);
         if (!node)
             node = pop_oldest(q);
         if (!node)

@@ -1,7 +1,7 @@
 /* proc/schedule/runq.h - a scheduler's queue of runnable processes. Its holder puts and takes, idle schedulers steal, any thread may put.
  *
  * Who was woken, or has had its turn, stands in a line by priority: first come, first served. Who was just spawned stands apart, with the
- * young: children go before those who were spawned earlier, in the order in which their parent made them. So a tree of processes grows
+ * young: children go before those who were spawned earlier, in the order in which their parent made them while none was taken meanwhile. So a tree of processes grows
  * branch by branch and not level by level, and what it needs at a time is its height, not its breadth: stacks and control blocks are
  * used again while they are in the cache (the order of Cilk: Blumofe, Leiserson, "Scheduling multithreaded computations by work
  * stealing", 1999). A thief takes the oldest of the young, which have most before them. */
@@ -24,6 +24,7 @@ struct esi_runq {
     struct esi_list *last_born;         /* behind it comes the next child of `parent` */
     uint64_t parent;                    /* 0: the next child comes in front */
     _Atomic(int32_t) length;            /* of all; written under the lock; read as a hint */
+    _Atomic(int32_t) higher;            /* of those in the lines of max and high; likewise */
     int low_turn;                       /* normal ones since a low one ran */
     bool was_young;                     /* the last turn that began here was of the young */
 };
@@ -47,10 +48,10 @@ struct esi_process *esi_runq_draw(struct esi_runq *runq, struct esi_random *rand
 /* Moves half of what waits (at most 64) to `loot`; gives how many: 0 also if somebody else is at the queue just now. Any thread. */
 int esi_runq_steal(struct esi_runq *runq, struct esi_list *loot);
 
-/* Does nobody of higher priority than normal wait? The holder, as a hint. */
+/* Does nobody of higher priority than normal wait? A hint but under the lock. */
 static inline bool esi_runq_has_no_higher(const struct esi_runq *runq)
 {
-    return esi_list_is_empty(&runq->of[ES_PRIORITY_HIGH]) && esi_list_is_empty(&runq->of[ES_PRIORITY_MAX]);
+    return !atomic_load_explicit(&runq->higher, memory_order_relaxed);
 }
 
 #endif

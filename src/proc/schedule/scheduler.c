@@ -142,11 +142,15 @@ struct esi_process *esi_scheduler_pick(struct esi_worker *w)
     struct esi_scheduler *s = w->scheduler;
     atomic_store_explicit(&s->picks, s->picks + 1, memory_order_relaxed);
     look_around(s);
-    struct esi_process *p = pop_pinned(w);
+    /* By turns with all others: one that never waits would keep them from running for ever. */
+    struct esi_process *p = w->was_pinned ? NULL : pop_pinned(w);
+    w->was_pinned = p != NULL;
     if (p)
         goto fresh;
     if (esi_node.is_sim) {
         p = draw(s);
+        if (!p)
+            p = pop_pinned(w);
         if (p)
             p->budget = 1 + (int32_t)esi_random_below(&s->random, 64);
         return p;
@@ -162,6 +166,8 @@ struct esi_process *esi_scheduler_pick(struct esi_worker *w)
     }
     if (!p)
         p = steal(s);
+    if (!p && (p = pop_pinned(w)))
+        goto fresh;
     if (!p)
         return NULL;
     if (!esi_scheduler_has_backlog(s)) {

@@ -94,6 +94,7 @@ struct esi_worker {
     struct esi_list pinned;         /* runnable processes that only this worker may run */
     _Atomic(int32_t) pinned_count;
     _Atomic(int32_t) pin_holders; /* living processes that es_pin() ties to it */
+    bool was_pinned;              /* its own note: the last one that it picked was pinned to it */
     bool is_retired;       /* its thread ends, or is not there; guarded as in_spares and as pinned, both */
     bool never_comes_back; /* it is stranded; written by the watchdog, under pinned_lock */
 };
