@@ -193,7 +193,7 @@ static void put_process(const struct esi_dump_cause *cause)
     }
 }
 
-/* By the compiler's tables; where these end, by frame pointers, which the runtime keeps. */
+/* By the compiler's tables; where these end, by frame pointers, if the code there keeps them. */
 static void put_stack(const struct esi_dump_cause *cause)
 {
     struct esi_process *p = current_process();

@@ -446,8 +446,8 @@ static __attribute__((noinline)) void leave_for_abort(const struct esi_frame *at
     leave(w);
 }
 
-/* The frame of this function's caller, whose return address is known and whose registers are those of our caller: our own frame pointer
- * leads there, since the runtime is compiled with them. */
+/* The frame of this function's caller, whose return address is known and whose registers are those of our caller: a function that asks
+ * for its frame's address keeps the caller's there, whatever that has in it. */
 #define CALLERS_FRAME                                                        \
     (struct esi_frame)                                                       \
     {                                                                        \

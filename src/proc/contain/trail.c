@@ -10,7 +10,8 @@
 
 __attribute__((noinline)) void esi_trail_note(struct esi_process *self)
 {
-    uintptr_t *frame_address = __builtin_frame_address(0); /* the runtime is compiled with frame pointers */
+    uintptr_t *frame_address = __builtin_frame_address(
+        0); /* where this function keeps its caller's register, whatever that has in it */
     struct esi_frame frame = {.pc = (uintptr_t)__builtin_return_address(0),
                               .sp = (uintptr_t)(frame_address + 2),
                               .fp = *frame_address,
