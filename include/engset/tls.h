@@ -69,7 +69,8 @@ typedef struct es_tls es_tls;
 
 /* Makes a TLS connection of `fd`, a stream that this process owns (es_connect()), as the client, until `deadline_ns`: `host` ("example.org",
  * "192.0.2.1") is whom the certificate must be for, and is told to the server (SNI); NULL only with ES_TLS_VERIFY_NONE.
- * `fd` is the connection's from here on: es_tls_close() closes it, and it is closed also when this fails.
+ * `fd` is the connection's from here on: es_tls_close() closes it, and it is closed also when this fails. It may be what es_connect() has
+ * just given, unlooked at: an error of that one is given back, and es_last_detail() still has its cause.
  *   ES_EAUTH    the server's certificate is expired, of an unknown authority, for another host ...
  *   ES_EPROTO   it speaks no TLS, or not our versions, or refuses us: es_last_detail() has its alert
  *   ES_ETIMEOUT
@@ -85,7 +86,7 @@ ES_API ES_CHECKED es_err es_tls_connect(int fd, const char *host, int64_t contex
 ES_API ES_CHECKED es_err es_tls_connect_to(const char *host, const char *service, int64_t context,
                                            int64_t deadline_ns, es_tls **out);
 
-/* The same as the server, of `fd` from es_accept(). ES_EAUTH: the client's certificate, which ES_TLS_VERIFY_PEER asks for. The deadline is
+/* The same as the server, of `fd` from es_accept(), whose error is given back too. ES_EAUTH: the client's certificate, which ES_TLS_VERIFY_PEER asks for. The deadline is
  * what ends a client that connects and says nothing. Process only. Source: ssl:handshake/2. */
 ES_API ES_CHECKED es_err es_tls_accept(int fd, int64_t context, int64_t deadline_ns, es_tls **out);
 

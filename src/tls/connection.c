@@ -260,8 +260,16 @@ static es_err is_stream(const char *call, int fd)
                                 : es_fail(ES_EINVAL, "%s: descriptor %d is no socket", call, fd);
 }
 
+/* `fd` is the error of the call that was to make it, es_connect() or es_accept(), which has said why. */
+static bool is_error_of_before(int fd)
+{
+    return fd < 0 && es_last_error() == fd;
+}
+
 static es_err begin(const char *call, int fd, const char *host, int64_t context)
 {
+    if (is_error_of_before(fd))
+        return (es_err)fd;
     es_err error = is_stream(call, fd);
     if (error == ES_OK && host && strlen(host) >= ESI_TLS_HOST)
         error = es_fail(ES_EINVAL, "%s: %.32s...: a host name has at most 255 bytes", call, host);
@@ -281,7 +289,8 @@ static es_err open_connection(const char *call, int fd, const char *host, int64_
     if (!tls) {
         if (error == ES_OK)
             error = es_fail(ES_ENOMEM, "%s: %s", call, es_strerror(ES_ENOMEM));
-        es_close(fd);
+        if (fd >= 0)
+            es_close(fd);
         return error;
     }
     error = (es_err)esi_tls_do(tls, step_open, is_server ? tls : NULL, (size_t)context);

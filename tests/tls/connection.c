@@ -657,6 +657,21 @@ REAL_STORY(a_context_says_which_file_it_did_not_like, 1, "")
     EXPECT(es_tls_client_context(&(es_tls_options){.verify = 9}) == ES_EINVAL);
 }
 
+REAL_STORY(the_error_of_the_connect_before_comes_through, 1, "")
+{
+    es_tls *tls;
+    es_address at;
+    EXPECT(es_address_parse("unix:/nowhere/at/all", &at) == ES_OK);
+    int64_t fd = es_connect(&at, in_ms(5000));
+    char said[256];
+    snprintf(said, sizeof said, "%s", es_last_detail());
+    EXPECT(fd < 0 && fd != ES_ECLOSED && strstr(said, "/nowhere/at/all") != NULL);
+    EXPECT(es_tls_connect((int)fd, "localhost", a_client(), in_ms(5000), &tls) == (es_err)fd);
+    EXPECT(tls == NULL && strcmp(es_last_detail(), said) == 0);
+    EXPECT(es_tls_accept((int)fd, ES_TLS_SYSTEM, in_ms(5000), &tls) == (es_err)fd);
+    EXPECT(strcmp(es_last_detail(), said) == 0);
+}
+
 REAL_STORY(a_call_that_makes_no_sense_is_refused_and_the_descriptor_closed, 1, "")
 {
     int pair[2], before;
@@ -782,6 +797,7 @@ int main(void)
         cmocka_unit_test(processes_are_killed_at_any_moment_and_the_others_go_on),
         cmocka_unit_test(five_hundred_connections_at_once_are_served),
         cmocka_unit_test(a_context_says_which_file_it_did_not_like),
+        cmocka_unit_test(the_error_of_the_connect_before_comes_through),
         cmocka_unit_test(a_call_that_makes_no_sense_is_refused_and_the_descriptor_closed),
         cmocka_unit_test(a_context_ends_with_its_process_and_its_connections_go_on),
         cmocka_unit_test(a_process_needs_no_large_stack),
