@@ -6,6 +6,8 @@
 
 #include <engset.h>
 #include <openssl/err.h>
+#include <openssl/pemerr.h>
+#include <openssl/x509err.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -61,7 +63,7 @@ struct esi_tls_context *esi_tls_context_ref(int64_t number)
 struct box {
     struct esi_tls_context *context;
     const es_tls_options *options;
-    bool is_server;
+    bool is_server, is_key_encrypted;
     es_err error;
     int code; /* the system's number to it, or 0 */
     char why[ESI_TLS_WHY];
@@ -158,15 +160,59 @@ static int choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *size,
     return result == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
-/* OpenSSL would ask at the terminal. */
-static int give_password(char *buffer, int size, int is_writing, void *password)
+/* OpenSSL would ask at the terminal. It asks only when a key is encrypted. */
+static int give_password(char *buffer, int size, int is_writing, void *resource)
 {
     (void)is_writing;
+    struct box *box = resource;
+    const char *password = box->options->key_password;
     size_t length = password ? strlen(password) : 0;
+    box->is_key_encrypted = true;
     if (!password || length > (size_t)size)
         return -1;
     memcpy(buffer, password, length);
     return (int)length;
+}
+
+/* The key is good, and the certificate is not its. */
+static bool is_for_another(unsigned long code)
+{
+    int reason = ERR_GET_REASON(code);
+    return ERR_GET_LIB(code) == ERR_LIB_X509 &&
+           (reason == X509_R_KEY_VALUES_MISMATCH || reason == X509_R_KEY_TYPE_MISMATCH);
+}
+
+/* Read, and nothing in it is a key. */
+static bool is_no_key(unsigned long code)
+{
+    return (ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE) ||
+           ERR_GET_REASON(code) == ERR_R_UNSUPPORTED;
+}
+
+/* `why` stands behind the file's name; the system's number is kept, OpenSSL's words are not. */
+static void refuse_key(struct box *box, const char *key, const char *why)
+{
+    char said[64];
+    box->error = ES_EOS;
+    box->code = esi_tls_first_words(said, sizeof said);
+    snprintf(box->why, sizeof box->why, "%s %.70s: %s",
+             box->options->key_file ? "key_file" : "key_file (none was given: certificate_file)", key, why);
+}
+
+/* OpenSSL's own words of these ("interrupted or cancelled", "unsupported") say nothing. */
+static void judge_key(struct box *box, const char *key)
+{
+    unsigned long code = ERR_peek_error();
+    if (is_for_another(code))
+        refuse_key(box, key, "it belongs to another certificate than certificate_file");
+    else if (box->is_key_encrypted && !box->options->key_password)
+        refuse_key(box, key, "it is encrypted: give its key_password");
+    else if (box->is_key_encrypted)
+        refuse_key(box, key, "it is encrypted, and not with this key_password");
+    else if (is_no_key(code))
+        refuse_key(box, key, "there is no private key in it (PEM)");
+    else
+        refuse(box, ES_EOS, "key_file", key);
 }
 
 static void read_identity(struct box *box)
@@ -178,13 +224,13 @@ static void read_identity(struct box *box)
         return;
     ERR_clear_error();
     SSL_CTX_set_default_passwd_cb(ssl, give_password);
-    SSL_CTX_set_default_passwd_cb_userdata(ssl, (void *)(uintptr_t)o->key_password);
+    SSL_CTX_set_default_passwd_cb_userdata(ssl, box);
     if (SSL_CTX_use_certificate_chain_file(ssl, o->certificate_file) != 1)
         refuse(box, ES_EOS, "certificate_file", o->certificate_file);
     else if (SSL_CTX_use_PrivateKey_file(ssl, key, SSL_FILETYPE_PEM) != 1)
-        refuse(box, ES_EOS, o->key_password ? "key_file" : "key_file (without a key_password)", key);
-    else if (SSL_CTX_check_private_key(ssl) != 1)
-        refuse(box, ES_EOS, "the certificate is for another key than key_file", key);
+        judge_key(box, key);
+    else if (SSL_CTX_check_private_key(ssl) != 1) /* of another kind */
+        refuse_key(box, key, "it belongs to another certificate than certificate_file");
     SSL_CTX_set_default_passwd_cb_userdata(ssl, NULL);
 }
 

@@ -638,15 +638,23 @@ REAL_STORY(a_context_says_which_file_it_did_not_like, 1, "")
     EXPECT(no_server((es_tls_options){.certificate_file = "/nowhere"}, ES_EOS,
                      "certificate_file /nowhere: No such file"));
     EXPECT(*es_errno() == ENOENT);
-    EXPECT(no_server((es_tls_options){.certificate_file = in_folder("server.pem")}, ES_EOS, "key_file"));
-    EXPECT(no_server(
-        (es_tls_options){.certificate_file = in_folder("server.pem"), .key_file = in_folder("client.key")},
-        ES_EOS, "mismatch"));
+    EXPECT(no_server((es_tls_options){.certificate_file = in_folder("server.pem")}, ES_EOS,
+                     "server.pem: there is no private key in it"));
+    es_tls_options wrong = {.certificate_file = in_folder("server.pem")};
+    wrong.key_file = "/nowhere";
+    EXPECT(no_server(wrong, ES_EOS, "key_file /nowhere: No such file"));
+    EXPECT(*es_errno() == ENOENT);
+    wrong.key_file = in_folder("ca.pem");
+    EXPECT(no_server(wrong, ES_EOS, "ca.pem: there is no private key in it"));
+    wrong.key_file = in_folder("client.key");
+    EXPECT(no_server(wrong, ES_EOS, "client.key: it belongs to another certificate"));
+    wrong.key_file = in_folder("rsa.key");
+    EXPECT(no_server(wrong, ES_EOS, "rsa.key: it belongs to another certificate"));
     es_tls_options locked = {.certificate_file = in_folder("locked.pem"),
                              .key_file = in_folder("locked.key")};
-    EXPECT(no_server(locked, ES_EOS, "without a key_password"));
+    EXPECT(no_server(locked, ES_EOS, "locked.key: it is encrypted: give its key_password"));
     locked.key_password = "wrong";
-    EXPECT(no_server(locked, ES_EOS, "locked.key"));
+    EXPECT(no_server(locked, ES_EOS, "locked.key: it is encrypted, and not with this key_password"));
     locked.key_password = "sesame";
     EXPECT(es_tls_server_context(&locked) > 0);
     locked.alpn = ",";
