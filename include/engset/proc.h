@@ -334,7 +334,9 @@ ES_API es_err esi_reply_to(es_term from, es_term reply);
 #define es_call(to, request, timeout_ms) esi_call(es_lend(ES_T(to)), es_lend(ES_T(request)), (timeout_ms))
 
 /* As es_call(), but failure comes back: ES_ETIMEOUT, or ES_ECLOSED with the reason in `*out`. Any thread; in a thread that is no process
- * the answer is the caller's until es_drop(). */
+ * the answer is the caller's until es_drop(), and the call may fail by ES_ENOMEM and ES_ELIMIT too: it is a process meanwhile. When
+ * the node stops, such a call gives the reason of the server's end, `shutdown` or what it made of that; `killed` when the time was over;
+ * `noproc` when it was not asked yet. */
 #define es_try_call(to, request, timeout_ms, out) \
     esi_try_call(es_lend(ES_T(to)), es_lend(ES_T(request)), (timeout_ms), (out))
 

@@ -3,6 +3,7 @@
  * If somebody else answered than who was asked, or the time is over, the caller tells the server to forget the call. */
 #include "proc/call.h"
 
+#include <stdio.h>
 #include "base/assert.h"
 #include "platform/clock.h"
 #include "proc/mailbox/block.h"
@@ -186,12 +187,37 @@ es_term esi_call(es_term to, es_term request, int64_t timeout_ms)
     return call.answer;
 }
 
-/* A thread that is no process asks through a process of its own. */
+/* ---- failure that comes back ---- */
+
+/* Whom `to` names, for es_last_detail(). */
+static void say_ended(struct esi_process *self, es_term to, const struct esi_call *call)
+{
+    char whom[64], why[128];
+    es_print(whom, sizeof whom, to);
+    es_print(why, sizeof why, call->answer);
+    if (call->server == self->id)
+        esi_fail(self, ES_ECLOSED, "call: %s is the caller itself", whom);
+    else if (call->server && !es_is(call->answer, es_am_noproc))
+        esi_fail(self, ES_ECLOSED, "call: %s ended and had not answered: %s", whom, why);
+    else
+        esi_fail(self, ES_ECLOSED, "call: %s: no such process, or it has ended", whom);
+}
+
+static void say_failure(struct esi_process *self, es_err error, es_term to, const struct esi_call *call)
+{
+    if (error == ES_ECLOSED)
+        say_ended(self, to, call);
+    else if (error != ES_OK)
+        esi_fail(self, error, "call: %s", error == ES_ETIMEOUT ? "no answer in time" : es_strerror(error));
+}
+
+/* A thread that is no process asks through a process of its own, which traps exits: when the node stops it stays to hear of the server. */
 struct foreign_call {
     es_term to, request;
     int64_t timeout_ms;
     es_err error;
     es_term answer;
+    char detail[ESI_DETAIL_BYTES];
 };
 
 static void foreign_call_main(void *argument)
@@ -202,10 +228,12 @@ static void foreign_call_main(void *argument)
     if ((foreign->error == ES_OK || foreign->error == ES_ECLOSED) &&
         esi_keep_outside(answer, &foreign->answer) != ES_OK)
         foreign->error = ES_ENOMEM;
+    snprintf(foreign->detail, sizeof foreign->detail, "%s",
+             foreign->error == ES_ENOMEM ? "call: no memory" : es_last_detail());
 }
 
 /* Our frame is the process's until it has ended, however that was: the thread waits for nothing else. What the process did not come
- * to say stays as it is here: the node went down. */
+ * to say stays as it is here: when the node stopped they were all killed. */
 static es_err try_call_foreign(es_term to, es_term request, int64_t timeout_ms, es_term *out)
 {
     if (timeout_ms < 0 && timeout_ms != ES_INFINITY)
@@ -214,17 +242,16 @@ static es_err try_call_foreign(es_term to, es_term request, int64_t timeout_ms, 
                                    .request = request,
                                    .timeout_ms = timeout_ms,
                                    .error = ES_ECLOSED,
-                                   .answer = es_from_atom(es_am_noproc)};
+                                   .answer = es_from_atom(es_am_killed),
+                                   .detail = "call: the node went down, and killed those who were left"};
     es_err error = esi_waiter_run(foreign_call_main, &foreign);
     if (error == ES_ECLOSED)
-        *out = foreign.answer;
+        *out = es_from_atom(es_am_noproc);
     if (error != ES_OK)
         return error;
     if (foreign.error == ES_OK || foreign.error == ES_ECLOSED)
         *out = foreign.answer;
-    else
-        esi_fail(NULL, foreign.error, "call: %s", es_strerror(foreign.error));
-    return foreign.error;
+    return foreign.error == ES_OK ? ES_OK : esi_fail(NULL, foreign.error, "%s", foreign.detail);
 }
 
 es_err esi_try_call(es_term to, es_term request, int64_t timeout_ms, es_term *out)
@@ -237,8 +264,7 @@ es_err esi_try_call(es_term to, es_term request, int64_t timeout_ms, es_term *ou
     es_err error = call_and_wait(self, &call, to, request, timeout_ms);
     if (error == ES_OK || error == ES_ECLOSED)
         *out = call.answer;
-    else
-        esi_fail(self, error, "call: %s", es_strerror(error));
+    say_failure(self, error, to, &call);
     esi_charge(self, 4);
     esi_leave();
     return error;

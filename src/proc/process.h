@@ -217,8 +217,9 @@ struct esi_process *esi_table_next(uint64_t *index);
 
 /* ------------------------------------------------------------ running */
 
-/* Spawns, in a thread that is no process and is inside (proc/outside.h), a process on which `bond` hangs from its beginning. ES_NO_PID with
- * es_last_error(): none ran, and `bond` is still the caller's. */
+/* Spawns, in a thread that is no process and is inside (proc/outside.h), a process on which `bond` hangs from its beginning, and
+ * which traps exits: the node's stop ends it when its work is done, or by `kill`. ES_NO_PID with es_last_error(): none ran, and `bond` is
+ * still the caller's. */
 es_pid esi_spawn_bonded(void (*function)(void *), void *argument, struct esi_bond *bond,
                         const struct esi_bond_kind *kind, uint64_t id);
 

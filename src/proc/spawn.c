@@ -169,7 +169,7 @@ struct spawn_bond {
 
 static const char no_node[] = ESI_NO_NODE;
 
-/* `bond` (or NULL) hangs on the process before it runs. */
+/* `bond` (or NULL) hangs on the process before it runs, which then traps exits. */
 static es_pid spawn(struct esi_process *self, const es_spawn_options *o, void (*function)(void),
                     esi_argument argument, const struct spawn_bond *bond)
 {
@@ -206,8 +206,11 @@ static es_pid spawn(struct esi_process *self, const es_spawn_options *o, void (*
     }
     esi_probe(SPAWN, pid.id, p->parent, 0);
     count_spawned();
-    if (bond)
+    if (bond) {
+        /* relaxed: it does not run yet, and only then decides by it. */
+        atomic_fetch_or_explicit(&p->flags, ESI_FLAG_TRAPS, memory_order_relaxed);
         esi_bond_insert(p, bond->bond, bond->kind, bond->id);
+    }
     esi_make_runnable_new(p);
     return pid;
 }

@@ -173,7 +173,12 @@ static es_err spawn_watched(void (*function)(void *), void *argument, struct wai
     es_pid pid = esi_spawn_bonded(function, argument, &w->bond, &watched, w->reference);
     es_err error = es_pid_is_none(pid) ? es_last_error() : ES_OK;
     esi_outside_leave();
-    return error;
+    if (error == ES_OK)
+        return ES_OK;
+    return esi_fail(NULL, error, "call: %s",
+                    error == ES_ECLOSED  ? ESI_NO_NODE
+                    : error == ES_ELIMIT ? "no process to ask with: as many exist as may (process_limit)"
+                                         : es_strerror(error));
 }
 
 es_err esi_waiter_run(void (*function)(void *), void *argument)

@@ -6,7 +6,7 @@
 
 #include <engset/proc.h>
 
-/* Runs `function(argument)` as a process and comes back when it has ended, or the node is down. ES_ECLOSED: no node; ES_ELIMIT, ES_ENOMEM:
+/* Runs `function(argument)` as a process that traps exits, and comes back when it has ended, or the node is down. ES_ECLOSED: no node; ES_ELIMIT, ES_ENOMEM:
  * nothing ran. A thread that is no process. */
 ES_CHECKED es_err esi_waiter_run(void (*function)(void *), void *argument);
 

@@ -7,7 +7,7 @@
 #include "proc/process.h"
 #include "story.h"
 
-ES_ATOMS(ping, pong, crash_now, sum);
+ES_ATOMS(ping, pong, crash_now, sum, drained, nobody_at_all);
 
 enum { PATIENCE_MS = 20000 };
 
@@ -264,6 +264,7 @@ struct wait {
     es_pid pid;
     es_err error;
     es_term reason;
+    char detail[256];
 };
 
 static void *waits_in_thread(void *argument)
@@ -309,13 +310,94 @@ static void never_answers(void)
             return;
 }
 
+/* ------------------------------------------------------------ calls when the node stops */
+
+static _Atomic(bool) is_asked;
+
+static void until_asked(void)
+{
+    es_term from;
+    es_receive
+        es_case_call(from, ES_ANY)
+            atomic_store(&is_asked, true);
+}
+
+static void is_asked_and_waits(void)
+{
+    until_asked();
+    never_answers();
+}
+
+static void is_asked_and_drains(void)
+{
+    es_trap_exit(true);
+    until_asked();
+    es_receive
+        es_case(ES_TUPLE(es_am_EXIT, ES_ANY, es_am_shutdown))
+            es_exit(ES_TUPLE(drained, 3));
+}
+
+static void is_asked_and_stays(void)
+{
+    es_trap_exit(true);
+    until_asked();
+    stays();
+}
+
 static void *calls_in_thread(void *argument)
 {
     struct wait *wait = argument;
     wait->error = es_try_call(wait->pid, ping, ES_INFINITY, &wait->reason);
-    if (wait->error == ES_OK || wait->error == ES_ECLOSED)
-        es_drop(wait->reason);
+    snprintf(wait->detail, sizeof wait->detail, "%s", es_last_detail());
     return NULL;
+}
+
+/* What a call under way was told when the node stopped; the reason is the caller's. */
+static struct wait called_at_the_stop(void (*server)(void), int64_t time_ms)
+{
+    struct wait wait;
+    pthread_t thread;
+    atomic_store(&is_asked, false);
+    assert_started(NULL);
+    wait = (struct wait){.pid = es_spawn(server), .reason = es_none()};
+    assert_int_equal(pthread_create(&thread, NULL, calls_in_thread, &wait), 0);
+    while (!atomic_load(&is_asked))
+        sched_yield();
+    assert_int_equal(es_stop(time_ms), time_ms ? ES_OK : ES_ETIMEOUT);
+    pthread_join(thread, NULL);
+    assert_int_equal(wait.error, ES_ECLOSED);
+    return wait;
+}
+
+CASE(a_call_under_way_gives_the_servers_reason_when_the_node_stops, 20, "")
+{
+    for (int i = 0; i < 20; i++) {
+        struct wait wait = called_at_the_stop(is_asked_and_waits, PATIENCE_MS);
+        assert_true(es_is(wait.reason, es_am_shutdown));
+        assert_non_null(strstr(wait.detail, "ended and had not answered: shutdown"));
+        wait = called_at_the_stop(is_asked_and_drains, PATIENCE_MS);
+        assert_true(es_match(wait.reason, ES_TUPLE(drained, 3)));
+        es_drop(wait.reason);
+        wait = called_at_the_stop(is_asked_and_stays, 0);
+        assert_true(es_is(wait.reason, es_am_killed));
+    }
+}
+
+CASE(a_call_that_fails_says_whom_and_why, 1, "")
+{
+    es_term answer;
+    assert_int_equal(es_try_call((es_pid){.id = 1}, ping, 10, &answer), ES_ECLOSED);
+    assert_true(strncmp(es_last_detail(), "call: no node", 13) == 0);
+    assert_started(NULL);
+    es_pid pid = es_spawn(never_answers);
+    assert_int_equal(es_try_call(nobody_at_all, ping, 10, &answer), ES_ECLOSED);
+    assert_true(es_is(answer, es_am_noproc));
+    assert_string_equal(es_last_detail(), "call: nobody_at_all: no such process, or it has ended");
+    assert_int_equal(es_try_call(pid, ping, 10, &answer), ES_ETIMEOUT);
+    assert_string_equal(es_last_detail(), "call: no answer in time");
+    assert_stopped();
+    assert_int_equal(es_try_call(pid, ping, 10, &answer), ES_ECLOSED);
+    assert_true(strncmp(es_last_detail(), "call: no node", 13) == 0);
 }
 
 /* Once with the call under way for sure, once whenever it comes. */
@@ -333,6 +415,7 @@ static void call_and_stop(bool waits_for_it)
     assert_stopped();
     pthread_join(thread, NULL);
     assert_int_equal(wait.error, ES_ECLOSED);
+    es_drop(wait.reason);
 }
 
 CASE(a_call_that_is_under_way_comes_back_when_the_node_stops, 20, "")
@@ -356,6 +439,8 @@ int main(void)
         cmocka_unit_test(who_waited_in_vain_leaves_nothing_at_the_process),
         cmocka_unit_test(who_waits_for_a_process_is_told_when_the_node_stops),
         cmocka_unit_test(a_call_that_is_under_way_comes_back_when_the_node_stops),
+        cmocka_unit_test(a_call_under_way_gives_the_servers_reason_when_the_node_stops),
+        cmocka_unit_test(a_call_that_fails_says_whom_and_why),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
