@@ -47,7 +47,7 @@ typedef enum es_err {
     ES_EOS = -12,        /* the operating system refused: errno tells */
     ES_EEXIST = -13,     /* it is there already */
     ES_ENOTFOUND = -14,  /* it is not there */
-    ES_EFULL = -15,      /* the receiver's mailbox is full */
+    ES_EFULL = -15,      /* the receiver's mailbox is full: for programs, no call of ours gives it */
     ES_ETRUNCATED = -16, /* the other side ended without saying that it does: there may have been more */
     ES_EPROTO = -17,     /* the other side does not keep to the protocol, or the two cannot agree */
     ES_EAUTH = -18,      /* the other side did not prove who it is */

@@ -302,7 +302,7 @@ ES_API es_err esi_send_name(es_atom to, es_term message);
 ES_API es_err esi_send_at(es_name to, es_term message);
 ES_API es_err esi_send_ref(es_ref to, es_term message);
 ES_API es_err esi_send_term(es_term to, es_term message);
-ES_API es_err esi_send_wait(es_pid to, es_term message, int64_t timeout_ms);
+ES_API es_err esi_send_wait(es_term to, es_term message, int64_t timeout_ms);
 
 #ifndef __cplusplus
 /* Sends a copy of `x` to `to`: a pid, a local name (es_atom), ES_AT(name, node), an alias (es_ref), or a term that is
@@ -316,9 +316,16 @@ ES_API es_err esi_send_wait(es_pid to, es_term message, int64_t timeout_ms);
              : esi_send_ref, es_term  \
              : esi_send_term)((to), es_lend(ES_T(x)))
 
-/* As es_send() to a pid with a message limit, but waits until there is room, at most `timeout_ms`. Signals that come meanwhile are
- * handled. ES_ETIMEOUT; ES_ECLOSED when the receiver ended; ES_EDEADLK when the wait would close a circle. Process only. */
-#define es_send_wait(to, x, timeout_ms) esi_send_wait((to), es_lend(ES_T(x)), (timeout_ms))
+/* As es_send() to `to`, a pid or a local name, which has a message limit, but waits until there is room, at most `timeout_ms`. Signals that
+ * come meanwhile are handled.
+ *   ES_ETIMEOUT  there was no room
+ *   ES_ECLOSED   the receiver ended
+ *   ES_ENAME     nobody has that name
+ *   ES_EDEADLK   the wait would close a circle
+ *   ES_ENOPROC   called in a thread that is no process: es_try_call() is its way, see docs/how-to/foreign-threads.md
+ *   ES_ENOMEM
+ * Something else as receiver, or a pattern as message, ends the sender with {badarg, send_wait}. Process only. */
+#define es_send_wait(to, x, timeout_ms) esi_send_wait(es_lend(ES_T(to)), es_lend(ES_T(x)), (timeout_ms))
 #endif
 
 /* ------------------------------------------------------------------- call */

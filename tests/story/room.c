@@ -2,7 +2,7 @@
 #include "story.h"
 #include "proc/process.h"
 
-ES_ATOMS(n, done, ready, room, filler);
+ES_ATOMS(n, done, ready, room, filler, counter, nobody_at_all);
 
 enum { LIMIT = 3 };
 
@@ -255,9 +255,10 @@ static void counts_senders(es_term argument)
     es_send(parent, done);
 }
 
+/* {To, Who}: to a pid or a name. */
 static void sends_with_patience(es_term argument)
 {
-    es_pid to;
+    es_term to;
     int64_t who;
     EXPECT(es_match(argument, ES_TUPLE(&to, &who)));
     long all = rounds(10000);
@@ -276,6 +277,20 @@ STORY(many_senders_wait_at_once_and_none_is_forgotten, "")
     EXPECT(got(done));
 }
 
+static bool says(const char *words)
+{
+    return strstr(es_last_detail(), words) != NULL;
+}
+
+STORY(a_receiver_that_is_waited_for_may_be_named, "")
+{
+    es_pid p = limited(counts_senders, ES_LIMIT_DROP_NEWEST);
+    EXPECT(es_register(counter, p) == ES_OK);
+    for (int64_t i = 0; i < SENDERS; i++)
+        es_spawn(sends_with_patience, ES_TUPLE(counter, i));
+    EXPECT(got(done));
+}
+
 STORY(waiting_for_room_has_an_end, "")
 {
     es_pid p = limited(never_looks, ES_LIMIT_DROP_NEWEST);
@@ -284,7 +299,11 @@ STORY(waiting_for_room_has_an_end, "")
     int64_t start_ns = es_now_ns();
     EXPECT(es_send_wait(p, filler, 30) == ES_ETIMEOUT);
     EXPECT(es_now_ns() - start_ns >= 30 * INT64_C(1000000));
+    EXPECT(says("it had no room in time"));
     EXPECT(es_send_wait(dead_pid(), filler, 30) == ES_ECLOSED);
+    EXPECT(says("no such process, or it has ended"));
+    EXPECT(es_send_wait(nobody_at_all, filler, 30) == ES_ENAME);
+    EXPECT(says("send_wait: nobody_at_all: no process has that name"));
     EXPECT(es_send_wait(es_spawn(waits), filler, 0) == ES_OK); /* no limit */
     EXPECT(is_quiet());
 }
@@ -449,6 +468,7 @@ CASE(waiting_for_room_is_for_processes, 1, "")
     es_err error = ES_OK;
     asks_from_a_thread(&error);
     assert_int_equal(error, ES_ENOPROC);
+    assert_true(says("send_wait: called in a thread that is no process: es_try_call()"));
 }
 
 int main(void)
@@ -463,6 +483,7 @@ int main(void)
         cmocka_unit_test(who_counts_late_does_not_count_on_the_next_in_the_slot),
         cmocka_unit_test(a_waiting_sender_loses_nothing_and_keeps_its_order),
         cmocka_unit_test(many_senders_wait_at_once_and_none_is_forgotten),
+        cmocka_unit_test(a_receiver_that_is_waited_for_may_be_named),
         cmocka_unit_test(waiting_for_room_has_an_end),
         cmocka_unit_test(who_waits_for_room_is_told_of_the_receivers_end),
         cmocka_unit_test(who_waits_for_room_can_be_ended),

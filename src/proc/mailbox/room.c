@@ -250,18 +250,52 @@ static es_err send_wait(struct esi_process *self, uint64_t to, es_term term, int
     return error == ES_OK ? send_counted(p, to, term, is_limited) : error;
 }
 
-es_err esi_send_wait(es_pid to, es_term message, int64_t timeout_ms)
+/* `to` is a pid or a name. */
+static es_err send_wait_to(struct esi_process *self, es_term to, es_term term, int64_t timeout_ms)
 {
+    es_pid pid;
+    es_atom name;
+    if (es_get_pid(to, &pid))
+        return pid.node ? ES_OK : send_wait(self, pid.id, term, timeout_ms);
+    if (!es_get_atom(to, &name))
+        return ES_EINVAL;
+    uint64_t id = esi_plug.whereis ? esi_plug.whereis(name) : 0;
+    return id ? send_wait(self, id, term, timeout_ms) : ES_ENAME;
+}
+
+static const char *why(es_err error)
+{
+    switch (error) {
+    case ES_ECLOSED:
+        return "no such process, or it has ended";
+    case ES_ENAME:
+        return "no process has that name";
+    case ES_ETIMEOUT:
+        return "it had no room in time (message_limit)";
+    case ES_EDEADLK:
+        return "it waits for room itself, and in the end for the caller's";
+    default:
+        return es_strerror(error);
+    }
+}
+
+es_err esi_send_wait(es_term to, es_term message, int64_t timeout_ms)
+{
+    char whom[64];
     struct esi_process *self = esi_enter();
     if (!self)
-        return ES_ENOPROC;
+        return esi_fail(NULL, ES_ENOPROC,
+                        "send_wait: called in a thread that is no process: es_try_call() waits there until "
+                        "the receiver has come to it");
     if (timeout_ms < 0 && timeout_ms != ES_INFINITY)
         esi_badarg(self, "send_wait");
-    es_err error = to.node ? ES_OK : send_wait(self, to.id, message, timeout_ms);
+    es_err error = send_wait_to(self, to, message, timeout_ms);
     if (error == ES_EINVAL)
         esi_badarg(self, "send_wait");
-    if (error != ES_OK)
-        esi_fail(self, error, "send_wait: %s", es_strerror(error));
+    if (error != ES_OK) {
+        es_print(whom, sizeof whom, to);
+        esi_fail(self, error, "send_wait: %s: %s", whom, why(error));
+    }
     esi_charge(self, 2);
     esi_leave();
     return error;
