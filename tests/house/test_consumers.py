@@ -2,7 +2,8 @@
 
 Installs this build into a folder of its own and builds tests/house/consumer there with plain cc and pkg-config,
 shared and static, with CMake, with Meson's dependency(), and as a Meson subproject from source. Each result must
-run. examples/hello.c, once it is there, is built the same ways; libengset-tls, if it was built, with pkg-config and CMake.
+run. examples/hello.c, once it is there, is built the same ways; libengset-tls, if it was built, with pkg-config and CMake;
+both from the build alone, too.
 """
 import os
 import pathlib
@@ -99,6 +100,21 @@ def check_tls(source, temp, env, libraries):
     must('CMake engset::tls', folder / 'b' / 'secured', env=dict(env, LD_LIBRARY_PATH=libraries))
 
 
+def check_uninstalled(root, build, temp, env):
+    """From the build, without installing: pkg-config takes NAME-uninstalled.pc by itself."""
+    env = {k: v for k, v in env.items() if k != 'PKG_CONFIG_SYSROOT_DIR'}
+    env.update(PKG_CONFIG_PATH=str(build / 'meson-uninstalled'))
+    libraries = f'{build}/src:{build}/src/tls'
+    for name, source in (('engset', 'consumer.c'), ('engset-tls', 'consumer_tls.c')):
+        if not (build / 'meson-uninstalled' / f'{name}-uninstalled.pc').exists():
+            continue
+        flags = must(f'pkg-config {name}', 'pkg-config', '--cflags', '--libs', name, env=env).split()
+        program = temp / f'uninstalled-{name}'
+        must(f'plain cc with {name}, uninstalled', 'cc', '-Wall', '-Wextra', '-Werror', root / 'tests' / 'house' / source,
+             *flags, '-o', program, env=env)
+        must(f'program with {name}, uninstalled', program, env=dict(env, LD_LIBRARY_PATH=libraries))
+
+
 def main():
     root, build = house.arguments()
     house.have('cc', 'pkg-config', 'cmake', 'meson', 'ninja')
@@ -134,6 +150,11 @@ def main():
                 check_tls(root / 'tests' / 'house' / 'consumer_tls.c', temp, env, libraries)
             except Failed as fault:
                 faults.append(str(fault))
+        looked_at += 1
+        try:
+            check_uninstalled(root, build, temp, env)
+        except Failed as fault:
+            faults.append(str(fault))
         try:  # from source once; it takes a whole build of the library
             looked_at += 1
             check_meson(programs[0], temp, env, libraries, root)
