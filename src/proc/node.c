@@ -49,7 +49,12 @@ static struct {
     _Atomic(bool) has_first;       /* es_run() runs it, and alone stops it */
     void (*function)(void *);
     void *argument;
+    const char *scarce; /* while a node starts: of what there is too little if it is ES_ELIMIT now */
 } run;
+
+static const char descriptors[] = "no descriptor is left for the node: RLIMIT_NOFILE (ulimit -n)";
+static const char node_threads[] =
+    "no thread is left for the node: RLIMIT_NPROC (ulimit -u), or its cgroup's pids.max";
 
 static _Atomic(uint64_t) references = 1;
 
@@ -425,6 +430,7 @@ static es_err bring_up(const es_options *options, uint64_t seed, bool has_first)
     esi_node.exit_status = 0;
     esi_node.is_driven = options && options->is_driven;
     before_threads();
+    run.scarce = descriptors;
     es_err error = start(options, seed);
     if (error != ES_OK) {
         after_threads();
@@ -437,8 +443,11 @@ static es_err bring_up(const es_options *options, uint64_t seed, bool has_first)
     if (has_first && !esi_node.is_sim)
         esi_stop_signal_start(told_to_stop);
     error = has_first ? spawn_first() : ES_OK;
+    run.scarce = node_threads;
     if (error == ES_OK && !esi_node.is_sim)
         error = esi_watchdog_start();
+    if (esi_node.is_driven)
+        run.scarce = descriptors; /* there it makes one and no thread */
     if (error == ES_OK)
         error = start_workers();
     if (error == ES_OK)
@@ -451,11 +460,19 @@ static es_err bring_up(const es_options *options, uint64_t seed, bool has_first)
     return error;
 }
 
-/* What start() and bring_up() have no words for. */
-static es_err refuse_start(es_err error)
+/* Why bring_up() failed. */
+static const char *why_not_up(es_err error)
 {
-    return esi_fail(NULL, error, "start: %s%s", es_strerror(error),
-                    error == ES_ENOMEM ? " for the node's tables" : ": threads and descriptors for the node");
+    switch (error) {
+    case ES_EINVAL:
+        return es_last_detail(); /* the platform's own words */
+    case ES_ENOMEM:
+        return "no memory for the node's tables";
+    case ES_ELIMIT:
+        return run.scarce;
+    default:
+        return es_strerror(error);
+    }
 }
 
 static int run_node(void (*first)(void *), void *argument, const es_options *options, uint64_t seed)
@@ -464,8 +481,7 @@ static int run_node(void (*first)(void *), void *argument, const es_options *opt
     run.argument = argument;
     es_err error = bring_up(options, seed, true);
     if (error != ES_OK) {
-        fprintf(stderr, "engset: the node cannot start: %s\n",
-                error == ES_EINVAL ? es_last_detail() : es_strerror(error));
+        fprintf(stderr, "engset: the node cannot start: %s\n", why_not_up(error));
         return MISUSED;
     }
     while (!atomic_load_explicit(&run.first_is_gone, memory_order_acquire) &&
@@ -526,7 +542,9 @@ es_err es_start(const es_options *options)
     if (error != ES_OK)
         return error;
     error = bring_up(options, esi_random_u64(), false);
-    return error == ES_OK || error == ES_EINVAL ? error : refuse_start(error);
+    if (error == ES_OK || error == ES_EINVAL)
+        return error;
+    return esi_fail(NULL, error, "start: %s", why_not_up(error));
 }
 
 /* The caller stops the node if it may: then its state is STOPPING. */

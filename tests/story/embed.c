@@ -1,5 +1,6 @@
 /* embed.c - a node beside the program's own threads: started, stopped, started again; what it refuses; who waits for a process. */
 #include <pthread.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <engset.h>
@@ -65,6 +66,33 @@ CASE(a_node_starts_beside_the_program_and_stops_and_starts_again, 1, "")
         es_node_info_get(&info);
         assert_int_equal(info.schedulers, 0);
     }
+}
+
+/* What es_start() says when `left` more descriptors may be opened. */
+static void assert_lacks_descriptors(const es_options *options, int left)
+{
+    struct rlimit before, now;
+    int next = dup(STDERR_FILENO);
+    close(next);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    now = before;
+    now.rlim_cur = (rlim_t)(next + left);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &now), 0);
+    es_err error = es_start(options);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(error, ES_ELIMIT);
+    assert_non_null(strstr(es_last_detail(), "RLIMIT_NOFILE"));
+}
+
+CASE(a_start_without_descriptors_says_so_and_the_next_one_goes_well, 1, "")
+{
+    assert_lacks_descriptors(NULL, 0);
+    assert_lacks_descriptors(NULL, 1);
+    assert_lacks_descriptors(&(es_options){.is_driven = true}, 1);
+    assert_lacks_descriptors(&(es_options){.is_driven = true}, 2);
+    assert_started(NULL);
+    assert_answers(es_spawn(echo));
+    assert_stopped();
 }
 
 static void returns_at_once(void *unused)
@@ -428,6 +456,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_node_starts_beside_the_program_and_stops_and_starts_again),
+        cmocka_unit_test(a_start_without_descriptors_says_so_and_the_next_one_goes_well),
         cmocka_unit_test(es_run_and_es_start_take_turns),
         cmocka_unit_test(who_does_not_end_by_shutdown_is_killed_when_the_time_is_over),
         cmocka_unit_test(a_second_start_and_a_stop_from_a_process_are_refused),
