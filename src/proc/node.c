@@ -52,8 +52,8 @@ static struct {
     const char *scarce; /* while a node starts: of what there is too little if it is ES_ELIMIT now */
 } run;
 
-static const char descriptors[] = "no descriptor is left for the node: RLIMIT_NOFILE (ulimit -n)";
-static const char node_threads[] =
+static const char no_descriptor[] = "no descriptor is left for the node: RLIMIT_NOFILE (ulimit -n)";
+static const char no_thread[] =
     "no thread is left for the node: RLIMIT_NPROC (ulimit -u), or its cgroup's pids.max";
 
 static _Atomic(uint64_t) references = 1;
@@ -430,7 +430,7 @@ static es_err bring_up(const es_options *options, uint64_t seed, bool has_first)
     esi_node.exit_status = 0;
     esi_node.is_driven = options && options->is_driven;
     before_threads();
-    run.scarce = descriptors;
+    run.scarce = no_descriptor;
     es_err error = start(options, seed);
     if (error != ES_OK) {
         after_threads();
@@ -443,11 +443,11 @@ static es_err bring_up(const es_options *options, uint64_t seed, bool has_first)
     if (has_first && !esi_node.is_sim)
         esi_stop_signal_start(told_to_stop);
     error = has_first ? spawn_first() : ES_OK;
-    run.scarce = node_threads;
+    run.scarce = no_thread;
     if (error == ES_OK && !esi_node.is_sim)
         error = esi_watchdog_start();
     if (esi_node.is_driven)
-        run.scarce = descriptors; /* there it makes one and no thread */
+        run.scarce = no_descriptor; /* there it makes one and no thread */
     if (error == ES_OK)
         error = start_workers();
     if (error == ES_OK)
