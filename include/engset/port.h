@@ -153,7 +153,8 @@ ES_API int64_t es_write_packet(int fd, const void *data, size_t size, int64_t de
  *   {tcp_closed, Fd}         the other side sends no more, or after an error: nothing more comes
  *   {tcp_error, Fd, Reason}  econnreset, etimedout, emsgsize (a packet too long) ...; tcp_closed follows
  *
- * These messages count against the owner's message limit; one that drops messages would lose bytes.
+ * The count is the bound: these messages do not count against the owner's message limit, but for data of ES_INFINITY; a limit that drops
+ * messages would lose bytes then.
  *
  * ES_INFINITY: without an end, as fast as they come: only for a peer who waits for answers. 0: passive at once, without a message.
  * The same words for Unix sockets and pipes. Otherwise than in Erlang the descriptor stays open after tcp_closed, until es_close().

@@ -133,6 +133,51 @@ REAL_STORY(pipes_and_unix_sockets_are_active_as_well, 1, "")
     }
 }
 
+/* ---------------------------------------------------------------- a message limit */
+
+enum { LIMIT = 4, BOUGHT = 50 };
+
+/* Of {Parent, Fd}: buys more than its limit, does not look until all is there, and finds all. */
+static void is_limited_and_buys(es_term argument)
+{
+    es_pid parent;
+    int fd = -1, count = 0;
+    es_bin data;
+    EXPECT(es_match(argument, ES_TUPLE(&parent, &fd)));
+    EXPECT(got(begin_));
+    EXPECT(es_packet(fd, ES_PACKET_1, 0) == ES_OK && es_active(fd, BOUGHT) == ES_OK);
+    es_send(parent, ready);
+    es_receive
+        es_case(ES_TUPLE(tcp_passive, fd)) {
+        }
+    for (bool more = true; more;) {
+        es_receive {
+            es_case(ES_TUPLE(tcp, fd, &data))
+                count += data.size == 1;
+            es_after(0)
+                more = false;
+        }
+    }
+    es_send(parent, ES_TUPLE(result, count));
+}
+
+REAL_STORY(data_that_was_asked_for_by_number_does_not_count_against_the_limit, 1, "")
+{
+    static const es_limit_policy policies[] = {ES_LIMIT_KILL, ES_LIMIT_DROP_NEWEST, ES_LIMIT_DROP_OLDEST};
+    for (size_t i = 0; i < sizeof policies / sizeof *policies; i++) {
+        int pair[2];
+        connect_pair(pair);
+        es_pid pid = es_spawn_opt(ES_WITH(.message_limit = LIMIT, .message_limit_policy = policies[i]),
+                                  is_limited_and_buys, ES_TUPLE(es_self(), pair[1]));
+        EXPECT(es_fd_give(pair[1], pid) == ES_OK);
+        es_send(pid, begin_);
+        EXPECT(got(ready));
+        for (int n = 0; n < BOUGHT; n++)
+            writes(pair[0], "\1x", 2);
+        EXPECT(got(ES_TUPLE(result, BOUGHT)));
+    }
+}
+
 /* ---------------------------------------------------------------- a flood */
 
 static void floods(es_term argument)
@@ -499,6 +544,7 @@ int main(void)
         cmocka_unit_test(data_comes_as_messages_until_the_credit_is_used_up),
         cmocka_unit_test(credit_adds_up_may_be_endless_and_ends_at_once),
         cmocka_unit_test(the_end_and_a_reset_come_as_messages),
+        cmocka_unit_test(data_that_was_asked_for_by_number_does_not_count_against_the_limit),
         cmocka_unit_test(pipes_and_unix_sockets_are_active_as_well),
         cmocka_unit_test(a_flood_with_small_credit_takes_bounded_memory),
         cmocka_unit_test(all_that_is_there_comes_without_another_event),
