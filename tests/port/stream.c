@@ -615,7 +615,9 @@ REAL_STORY(who_connects_to_a_full_backlog_waits_and_gets_in, 1, "")
     while ((fd = es_connect(&at, in_ms(3))) >= 0)
         count++;
     EXPECT(count > 0);
-    EXPECT(fd == ES_ETIMEOUT);
+    EXPECT(fd == ES_ETIMEOUT && strstr(es_last_detail(), "no answer in time") != NULL);
+    EXPECT(es_connect(&at, 0) == ES_ETIMEOUT && strstr(es_last_detail(), "no answer in time") != NULL);
+    EXPECT(es_connect(&at, 5000) == ES_ETIMEOUT && strstr(es_last_detail(), "past already") != NULL);
     es_pid pid = es_spawn(connects, ES_TUPLE(es_self(), es_bytes(&at, sizeof at)));
     until_it_waits(pid);
     while (count-- > 0)
