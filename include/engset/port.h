@@ -24,7 +24,7 @@ typedef struct es_address {
 } es_address;
 
 /* Parses "127.0.0.1:5060" or "[::1]:5060", numbers only, nothing is looked up; "unix:/run/x.sock", a path of at most 107 bytes, or
- * "unix:@name", a name in Linux's abstract namespace, which is no file and is gone with its listener. ES_EINVAL. Any thread. */
+ * "unix:@name", a name in Linux's abstract namespace, which is no file and is gone with its listener. ES_EINVAL; es_last_detail() says what is wrong. For names: es_resolve(). Any thread. */
 ES_API ES_CHECKED es_err es_address_parse(const char *text, es_address *out);
 
 /* Writes it as es_address_parse() reads it, cut to `size`. Gives the length that it has. Any thread. */

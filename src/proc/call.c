@@ -186,6 +186,12 @@ es_term esi_call(es_term to, es_term request, int64_t timeout_ms)
     return call.answer;
 }
 
+static const char *why_no_answer(es_err error)
+{
+    return error == ES_ECLOSED ? "the server has ended, or is not there; the answer is why"
+                               : es_strerror(error);
+}
+
 /* A thread that is no process asks through a process of its own. */
 struct foreign_call {
     es_term to, request;
@@ -222,8 +228,8 @@ static es_err try_call_foreign(es_term to, es_term request, int64_t timeout_ms, 
         return error;
     if (foreign.error == ES_OK || foreign.error == ES_ECLOSED)
         *out = foreign.answer;
-    else
-        esi_fail(NULL, foreign.error, "call: %s", es_strerror(foreign.error));
+    if (foreign.error != ES_OK)
+        esi_fail(NULL, foreign.error, "call: %s", why_no_answer(foreign.error));
     return foreign.error;
 }
 
@@ -237,8 +243,8 @@ es_err esi_try_call(es_term to, es_term request, int64_t timeout_ms, es_term *ou
     es_err error = call_and_wait(self, &call, to, request, timeout_ms);
     if (error == ES_OK || error == ES_ECLOSED)
         *out = call.answer;
-    else
-        esi_fail(self, error, "call: %s", es_strerror(error));
+    if (error != ES_OK)
+        esi_fail(self, error, "call: %s", why_no_answer(error));
     esi_charge(self, 4);
     esi_leave();
     return error;

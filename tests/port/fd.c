@@ -35,7 +35,8 @@ REAL_STORY(what_is_ready_comes_back_at_once, 1, "")
     int pair[2];
     make_pair(pair);
     EXPECT(es_wait_fd(pair[0], POLLOUT, 0) == POLLOUT);
-    EXPECT(es_wait_fd(pair[0], POLLIN, 0) == ES_ETIMEOUT);
+    EXPECT(es_wait_fd(pair[0], POLLIN, 0) == ES_ETIMEOUT && strstr(es_last_detail(), "wait_fd") != NULL);
+    EXPECT(strstr(es_last_detail(), "deadline") != NULL);
     EXPECT(es_wait_fd(pair[0], POLLIN | POLLOUT, 0) == POLLOUT);
     EXPECT(write(pair[1], "x", 1) == 1);
     EXPECT(es_wait_fd(pair[0], POLLIN, 0) == POLLIN);

@@ -254,7 +254,7 @@ es_err esi_send_wait(es_pid to, es_term message, int64_t timeout_ms)
 {
     struct esi_process *self = esi_enter();
     if (!self)
-        return ES_ENOPROC;
+        return esi_fail(NULL, ES_ENOPROC, "send_wait: this thread is no process; es_try_call() waits in it");
     if (timeout_ms < 0 && timeout_ms != ES_INFINITY)
         esi_badarg(self, "send_wait");
     es_err error = to.node ? ES_OK : send_wait(self, to.id, message, timeout_ms);
