@@ -122,7 +122,7 @@ typedef enum es_packet_type {
     ES_PACKET_2 = 2,   /* ... of 2 bytes, big endian */
     ES_PACKET_4 = 4,   /* ... of 4 bytes, big endian */
     ES_PACKET_LINE =
-        5, /* lines, each with its line feed; what comes before the end without one is the last */
+        5, /* lines, each with its line feed, and with a carriage return if one stands before it; what comes before the end without one is the last */
 } es_packet_type;
 
 /* From here on what is read from `fd` is parted so, in active mode and by es_read_packet(). A packet of more than `max_bytes` (0:
@@ -159,6 +159,7 @@ ES_API int64_t es_write_packet(int fd, const void *data, size_t size, int64_t de
  * ES_INFINITY: without an end, as fast as they come: only for a peer who waits for answers. 0: passive at once, without a message.
  * The same words for Unix sockets and pipes. Otherwise than in Erlang the descriptor stays open after tcp_closed, until es_close().
  *   ES_ENOTFOUND  not the caller's
+ *   ES_ECLOSED    it is not open, or not any more
  *   ES_EINVAL     a negative count; no stream
  *   ES_ELIMIT, ES_ENOMEM, ES_EOS
  * Process only. Source: inet:setopts/2, {active, N}. */
