@@ -163,6 +163,18 @@ static es_err refused(struct esi_process *self, const char *what, int code)
     return error;
 }
 
+/* `what` could not be opened here. */
+static es_err not_opened(struct esi_process *self, const char *what, int code)
+{
+    if (code != EMFILE)
+        return refused(self, what, code);
+    esi_fail(self, ES_EOS,
+             "child_start: this OS process has no descriptors left, of which a start takes up to ten for a "
+             "moment: raise RLIMIT_NOFILE (ulimit -n)");
+    *es_errno() = code;
+    return ES_EOS;
+}
+
 static es_err exec_failed(struct esi_process *self, const char *path, int code)
 {
     const char *why;
@@ -236,7 +248,7 @@ static es_err open_directory(struct esi_process *self, struct child *c, const ch
 {
     c->sent[ESI_CHILD_FD_DIRECTORY] = open(directory ? directory : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (c->sent[ESI_CHILD_FD_DIRECTORY] < 0)
-        return refused(self, directory ? directory : "the current directory", *es_errno());
+        return not_opened(self, directory ? directory : "the current directory", *es_errno());
     return ES_OK;
 }
 
@@ -332,7 +344,7 @@ static es_err stream_refused(struct esi_process *self, const char *name, int cod
                  "or give ES_CHILD_PIPE",
                  name);
     else
-        error = refused(self, name, code);
+        error = not_opened(self, name, code);
     *es_errno() = code;
     return error == ES_EOS && (code == EBADF || code == EINVAL) ? ES_EINVAL : error;
 }
@@ -357,7 +369,7 @@ static es_err open_line(struct esi_process *self, struct child *c)
 {
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
-        return refused(self, "a socket to the child", *es_errno());
+        return not_opened(self, "a socket to the child", *es_errno());
     c->line = pair[0];
     c->sent[ESI_CHILD_FD_LINE] = pair[1];
     return ES_OK;
@@ -496,7 +508,7 @@ static es_err prepare(struct esi_process *self, struct child *c, const es_child_
         return error;
     error = esi_child_write_request(options, path, &c->sent[ESI_CHILD_FD_TEXT]);
     if (error != ES_OK)
-        return refused(self, path, error == ES_ENOMEM ? ENOMEM : *es_errno());
+        return not_opened(self, path, error == ES_ENOMEM ? ENOMEM : *es_errno());
     return ES_OK;
 }
 

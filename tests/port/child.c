@@ -641,6 +641,27 @@ REAL_STORY(the_limit_of_descriptors_is_the_nodes, 1, "RES-09")
 }
 
 /* In a process's code, by hand. */
+REAL_STORY(a_start_without_descriptors_says_what_lacks, 1, "")
+{
+    enum { TAKEN_HERE = 7 }; /* directory, three streams, a pair of sockets, the request */
+    struct rlimit limit, low;
+    EXPECT(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    int before = count_descriptors(), next = dup(0);
+    close(next);
+    low = limit;
+    for (int room = 0; room < TAKEN_HERE; room++) {
+        low.rlim_cur = (rlim_t)(next + room);
+        EXPECT(setrlimit(RLIMIT_NOFILE, &low) == 0);
+        bool said = fails(SHELL("true", .input = room % 2 ? ES_CHILD_INHERIT : ES_CHILD_PIPE), ES_EOS,
+                          "no descriptors left");
+        EXPECT(*es_errno() == EMFILE);
+        EXPECT(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+        EXPECT(said);
+    }
+    EXPECT(count_descriptors() == before);
+    EXPECT(says(SHELL("echo again"), "again\n", 0));
+}
+
 REAL_STORY(fork_and_exec_by_hand_leaks_no_descriptor_and_no_signal_mask, 1, "RES-09")
 {
     int ends[2];
@@ -707,6 +728,7 @@ int main(void)
         cmocka_unit_test(test_the_programs_own_children_are_its_own),
         cmocka_unit_test(a_child_has_three_descriptors_and_usual_signals),
         cmocka_unit_test(the_limit_of_descriptors_is_the_nodes),
+        cmocka_unit_test(a_start_without_descriptors_says_what_lacks),
         cmocka_unit_test(fork_and_exec_by_hand_leaks_no_descriptor_and_no_signal_mask),
         cmocka_unit_test(a_fork_without_exec_ends_at_its_first_call_with_a_message),
     };
