@@ -57,7 +57,7 @@ typedef struct es_child {
 
 /* Starts a child program, owned by this process. Waits until it is its program, or cannot be.
  *   ES_ENOTFOUND  no such program, or no such directory
- *   ES_EINVAL     options that make no sense: no program, a descriptor that is not open
+ *   ES_EINVAL     options that make no sense: no program, a descriptor that is not open, a variable without a name
  *   ES_ENOMEM     no memory, here or for it
  *   ES_EOS        otherwise; errno tells: EACCES not executable, ENOEXEC no program, E2BIG arguments too long, EAGAIN too many OS processes
  * es_last_detail() names the path and the cause. Process only. */

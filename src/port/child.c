@@ -493,13 +493,24 @@ static es_err watch(struct esi_process *self, struct child *c)
 
 /* ---------------------------------------------------------------- starting */
 
+/* Each names what it changes. */
+static es_err check_environment(struct esi_process *self, const char *const *changes)
+{
+    for (; changes && *changes; changes++)
+        if (**changes == '=' || !**changes)
+            return esi_fail(self, ES_EINVAL, "child_start: '%.120s' in .environment has no name", *changes);
+    return ES_OK;
+}
+
 static es_err prepare(struct esi_process *self, struct child *c, const es_child_options *options,
                       char path[PATH_MAX], es_child *out)
 {
     es_err error = esi_child_find_program(options->program, path);
     if (error != ES_OK)
         return not_found(self, options->program, error);
-    error = open_directory(self, c, options->directory);
+    error = check_environment(self, options->environment);
+    if (error == ES_OK)
+        error = open_directory(self, c, options->directory);
     if (error == ES_OK)
         error = open_streams(self, c, options, out);
     if (error == ES_OK)

@@ -237,6 +237,8 @@ REAL_STORY(errors_come_at_once_and_name_path_and_cause, 1, "")
     EXPECT(fails(SHELL("true", .directory = "/etc/passwd"), ES_ENOTFOUND, "/etc/passwd: Not a directory"));
     EXPECT(fails(SHELL("true", .input = ES_CHILD_FD(12345)), ES_EINVAL, "standard input"));
     EXPECT(fails(SHELL("true", .output = ES_CHILD_AS_OUTPUT), ES_EINVAL, "standard output"));
+    EXPECT(fails(SHELL("true", .environment = ARGUMENTS("A=1", "=x")), ES_EINVAL, "'=x'"));
+    EXPECT(fails(SHELL("true", .environment = ARGUMENTS("")), ES_EINVAL, ".environment"));
     EXPECT(fails(OPTIONS("/etc"), ES_EOS, "/etc is not executable"));
 
     snprintf(path, sizeof path, "%s/plain", folder);
