@@ -439,7 +439,7 @@ ES_API ES_CHECKED es_err es_own(void *resource, void (*destructor)(void *resourc
 /* Owned no longer; the destructor does not run. ES_ENOTFOUND. Process only. */
 ES_API es_err es_disown(void *resource);
 
-/* The process closes `fd` when it ends. es_close() closes now. Process only. */
+/* The process closes `fd` when it ends. es_close() closes now. ES_EINVAL: it is not open; ES_ENOMEM. Process only. */
 ES_API ES_CHECKED es_err es_own_fd(int fd);
 ES_API es_err es_close(int fd);
 
