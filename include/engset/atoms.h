@@ -175,6 +175,7 @@ enum {
     ESI_AM_call_initial,
     ESI_AM_tcp,
     ESI_AM_udp,
+    ESI_AM_tcp_passive,
     ESI_AM_tcp_closed,
     ESI_AM_tcp_error,
     ESI_AM_udp_error,
@@ -565,6 +566,7 @@ enum {
 #define es_am_call_initial                  ESI_AM(ESI_AM_call_initial)
 #define es_am_tcp                           ESI_AM(ESI_AM_tcp)
 #define es_am_udp                           ESI_AM(ESI_AM_udp)
+#define es_am_tcp_passive                   ESI_AM(ESI_AM_tcp_passive)
 #define es_am_tcp_closed                    ESI_AM(ESI_AM_tcp_closed)
 #define es_am_tcp_error                     ESI_AM(ESI_AM_tcp_error)
 #define es_am_udp_error                     ESI_AM(ESI_AM_udp_error)

@@ -6,7 +6,8 @@
  * node, and signals as the program itself found them when it began.
  *
  * Do not call fork() in a process's code to go on without exec: the copy has none of the node's other threads. Its first call of the
- * runtime ends it with a message. Not here: reading and writing the pipes (engset/port.h); they are like any other descriptor.
+ * runtime ends it with a message. Not here: reading and writing the pipes: they are streams of engset/port.h, for es_read(), es_write(),
+ * es_packet(), es_active() and es_close().
  * Source of the meaning: OTP's open_port({spawn_executable, ...}, ...) and erl_child_setup. */
 #ifndef ENGSET_CHILD_H
 #define ENGSET_CHILD_H
@@ -22,7 +23,9 @@ enum {
     ES_CHILD_PIPE = 2,      /* a pipe, whose other end comes back in es_child */
     ES_CHILD_AS_OUTPUT = 3, /* error only: where its output goes */
 };
-/* A descriptor of the caller's, which stays the caller's and open. */
+/* A descriptor of the caller's, which stays the caller's and open. One of es_pipe() does not block, but the child's does; any other pipe the same.
+ * A socket or a terminal that does not block is refused, ES_EINVAL: take O_NONBLOCK away by fcntl(2). es_read() and es_write() do without it
+ * on sockets. */
 #define ES_CHILD_FD(fd) ((fd) + 4)
 
 /* How to start a child program; what is zero means its default. Strings and lists are lent for the call. */
@@ -46,7 +49,7 @@ typedef struct es_child {
     es_ref ref;     /* which one, in {child_exit, Ref, Status} */
     int64_t os_pid; /* for people and logs; signals go by es_child_kill() */
     int input, output,
-        error; /* the owner's ends of pipes, non-blocking, closed by es_close() or with the owner; else -1 */
+        error; /* the owner's ends of pipes: streams of engset/port.h, closed by es_close() or with the owner; else -1 */
 } es_child;
 
 /* How a child ended: 0 to 255: it exited with that; ES_CHILD_SIGNALED(n): a signal ended it. */
@@ -54,7 +57,7 @@ typedef struct es_child {
 
 /* Starts a child program, owned by this process. Waits until it is its program, or cannot be.
  *   ES_ENOTFOUND  no such program, or no such directory
- *   ES_EINVAL     options that make no sense: no program, a descriptor that is not open
+ *   ES_EINVAL     options that make no sense: no program, a descriptor that is not open, a variable without a name
  *   ES_ENOMEM     no memory, here or for it
  *   ES_EOS        otherwise; errno tells: EACCES not executable, ENOEXEC no program, E2BIG arguments too long, EAGAIN too many OS processes
  * es_last_detail() names the path and the cause. Process only. */

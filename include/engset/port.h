@@ -24,7 +24,7 @@ typedef struct es_address {
 } es_address;
 
 /* Parses "127.0.0.1:5060" or "[::1]:5060", numbers only, nothing is looked up; "unix:/run/x.sock", a path of at most 107 bytes, or
- * "unix:@name", a name in Linux's abstract namespace, which is no file and is gone with its listener. ES_EINVAL. Any thread. */
+ * "unix:@name", a name in Linux's abstract namespace, which is no file and is gone with its listener. ES_EINVAL; es_last_detail() says what is wrong. For names: es_resolve(). Any thread. */
 ES_API ES_CHECKED es_err es_address_parse(const char *text, es_address *out);
 
 /* Writes it as es_address_parse() reads it, cut to `size`. Gives the length that it has. Any thread. */
@@ -122,7 +122,7 @@ typedef enum es_packet_type {
     ES_PACKET_2 = 2,   /* ... of 2 bytes, big endian */
     ES_PACKET_4 = 4,   /* ... of 4 bytes, big endian */
     ES_PACKET_LINE =
-        5, /* lines, each with its line feed; what comes before the end without one is the last */
+        5, /* lines, each with its line feed, and with a carriage return if one stands before it; what comes before the end without one is the last */
 } es_packet_type;
 
 /* From here on what is read from `fd` is parted so, in active mode and by es_read_packet(). A packet of more than `max_bytes` (0:
@@ -153,11 +153,13 @@ ES_API int64_t es_write_packet(int fd, const void *data, size_t size, int64_t de
  *   {tcp_closed, Fd}         the other side sends no more, or after an error: nothing more comes
  *   {tcp_error, Fd, Reason}  econnreset, etimedout, emsgsize (a packet too long) ...; tcp_closed follows
  *
- * These messages count against the owner's message limit; one that drops messages would lose bytes.
+ * The count is the bound: these messages do not count against the owner's message limit, but for data of ES_INFINITY; a limit that drops
+ * messages would lose bytes then.
  *
  * ES_INFINITY: without an end, as fast as they come: only for a peer who waits for answers. 0: passive at once, without a message.
  * The same words for Unix sockets and pipes. Otherwise than in Erlang the descriptor stays open after tcp_closed, until es_close().
  *   ES_ENOTFOUND  not the caller's
+ *   ES_ECLOSED    it is not open, or not any more
  *   ES_EINVAL     a negative count; no stream
  *   ES_ELIMIT, ES_ENOMEM, ES_EOS
  * Process only. Source: inet:setopts/2, {active, N}. */

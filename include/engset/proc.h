@@ -164,7 +164,8 @@ typedef struct es_spawn_options {
     const char *label; /* what the process is, for reports; static text */
     es_priority priority;
     size_t stack_size_bytes; /* address space for its stack; 0: 64 KiB */
-    int64_t message_limit;   /* 0: none. Counts messages only: signals, replies, messages to oneself pass */
+    int64_t
+        message_limit; /* 0: none. Counts messages only: signals, replies, messages to oneself, data that es_active() asked for by number pass */
     es_limit_policy message_limit_policy;
     /* Of es_new, es_alloc, es_keep and messages held; 0: none. Over it: ended with `killed`. */
     size_t memory_limit_bytes;
@@ -451,7 +452,7 @@ ES_API ES_CHECKED es_err es_own(void *resource, void (*destructor)(void *resourc
 /* Owned no longer; the destructor does not run. ES_ENOTFOUND. Process only. */
 ES_API es_err es_disown(void *resource);
 
-/* The process closes `fd` when it ends. es_close() closes now. Process only. */
+/* The process closes `fd` when it ends. es_close() closes now. ES_EINVAL: it is not open; ES_ENOMEM. Process only. */
 ES_API ES_CHECKED es_err es_own_fd(int fd);
 ES_API es_err es_close(int fd);
 

@@ -44,20 +44,25 @@ static es_atom reason_of(int code)
 
 /* ---------------------------------------------------------------- messages; all under the lock */
 
-/* False: no memory. */
-static bool tell(struct esi_descriptor *d, es_term message)
+/* What it asked for by number, and what is said once, is bounded, and a message limit that dropped it would lose bytes, or leave the owner waiting;
+ * what has no end counts. False: no memory. */
+static bool tell(struct esi_descriptor *d, es_term message, bool is_counted)
 {
     struct esi_message *block;
     if (esi_message_copy(message, &block) != ES_OK)
         return false;
-    esi_send_block(NULL, atomic_load_explicit(&d->owner, memory_order_relaxed), block);
+    uint64_t owner = atomic_load_explicit(&d->owner, memory_order_relaxed);
+    if (is_counted)
+        esi_send_block(NULL, owner, block);
+    else
+        esi_send_uncounted(owner, block);
     return true;
 }
 
 /* Without memory for that the owner would wait for ever: its connection is shut down, and it is said in the log. */
 static void tell_surely(struct esi_descriptor *d, es_term message)
 {
-    if (!tell(d, message))
+    if (!tell(d, message, false))
         esi_log_limited(1, ESI_LOG_ERROR, "no memory to tell the owner of descriptor %d of its end", d->fd);
 }
 
@@ -86,7 +91,7 @@ static void give_up(struct esi_descriptor *d, struct esi_stream *s, int code)
 
 static bool tell_data(struct esi_descriptor *d, struct esi_stream *s, const char *data, size_t size)
 {
-    if (!tell(d, es_lend(ES_TUPLE(tcp, d->fd, es_bytes(data, size))))) {
+    if (!tell(d, es_lend(ES_TUPLE(tcp, d->fd, es_bytes(data, size))), s->credit == ES_INFINITY)) {
         give_up(d, s, ENOMEM);
         return false;
     }

@@ -27,6 +27,12 @@ static bool parse_number(const char *text, uint32_t max, uint32_t *out)
     return value <= max;
 }
 
+/* Why `text` is none. */
+static es_err no_address(const char *text, const char *why)
+{
+    return es_fail(ES_EINVAL, "address_parse: '%.120s': %s", text, why);
+}
+
 static es_err parse_4(const char *host, uint32_t port, es_address *out)
 {
     struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
@@ -54,13 +60,16 @@ static es_err parse_6(char *host, uint32_t port, es_address *out)
 }
 
 /* A path with its 0, or @ and a name without one, which is then in no directory and goes with its listener. */
-static es_err parse_unix(const char *path, es_address *out)
+static es_err parse_unix(const char *text, es_address *out)
 {
     struct sockaddr_un un = {.sun_family = AF_UNIX};
+    const char *path = text + sizeof "unix:" - 1;
     size_t length = strlen(path);
     bool is_abstract = path[0] == '@';
-    if (length < (is_abstract ? 2 : 1) || length >= sizeof un.sun_path)
-        return ES_EINVAL;
+    if (length < (is_abstract ? 2 : 1))
+        return no_address(text, "it names no path: \"unix:/run/x.sock\" or \"unix:@name\"");
+    if (length >= sizeof un.sun_path)
+        return no_address(text, "a path is at most 107 bytes long");
     memcpy(un.sun_path, path, length);
     if (is_abstract)
         un.sun_path[0] = 0;
@@ -70,23 +79,45 @@ static es_err parse_unix(const char *path, es_address *out)
     return ES_OK;
 }
 
+static es_err parse_host_4(const char *text, const char *host, uint32_t port, es_address *out)
+{
+    if (parse_4(host, port, out) == ES_OK)
+        return ES_OK;
+    if (strcmp(host, "*") == 0 || !*host)
+        return no_address(text, "no host: \"0.0.0.0\" is every address of this machine, \"[::]\" with IPv6");
+    return no_address(text, "the host is no IPv4 address in digits; for names: es_resolve()");
+}
+
+static es_err parse_host_6(const char *text, char *host, uint32_t port, es_address *out)
+{
+    if (parse_6(host, port, out) == ES_OK)
+        return ES_OK;
+    return no_address(text, "in the brackets is no IPv6 address in digits; for names: es_resolve()");
+}
+
 es_err es_address_parse(const char *text, es_address *out)
 {
     if (strncmp(text, "unix:", 5) == 0)
-        return parse_unix(text + 5, out);
+        return parse_unix(text, out);
     char host[HOST_MAX];
     bool is_6 = text[0] == '[';
     const char *start = is_6 ? text + 1 : text;
     const char *end = strchr(start, is_6 ? ']' : ':');
-    if (!end || (size_t)(end - start) >= sizeof host)
-        return ES_EINVAL;
+    const char *colon = end && is_6 ? end + 1 : end;
+    uint32_t port;
+    if (!end && is_6)
+        return no_address(text, "no ']' ends the IPv6 address");
+    if (!colon || *colon != ':')
+        return no_address(text, "no port: it is \"127.0.0.1:80\" or \"[::1]:80\"");
+    if (!is_6 && strchr(colon + 1, ':'))
+        return no_address(text, "more than one ':'; an IPv6 address stands in brackets: \"[::1]:80\"");
+    if (!parse_number(colon + 1, UINT16_MAX, &port))
+        return no_address(text, "the port is no number from 0 to 65535");
+    if ((size_t)(end - start) >= sizeof host)
+        return no_address(text, "the host is no address in digits; for names: es_resolve()");
     memcpy(host, start, (size_t)(end - start));
     host[end - start] = 0;
-    const char *colon = is_6 ? end + 1 : end;
-    uint32_t port;
-    if (*colon != ':' || !parse_number(colon + 1, UINT16_MAX, &port))
-        return ES_EINVAL;
-    return is_6 ? parse_6(host, port, out) : parse_4(host, port, out);
+    return is_6 ? parse_host_6(text, host, port, out) : parse_host_4(text, host, port, out);
 }
 
 static int64_t print_4(const es_address *address, char *buffer, size_t size)

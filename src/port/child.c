@@ -21,6 +21,7 @@
 #include "port/child_server.h"
 #include "port/child_text.h"
 #include "port/fd.h"
+#include "port/stream.h"
 #include "proc/own.h"
 
 struct child {
@@ -162,6 +163,18 @@ static es_err refused(struct esi_process *self, const char *what, int code)
     return error;
 }
 
+/* `what` could not be opened here. */
+static es_err not_opened(struct esi_process *self, const char *what, int code)
+{
+    if (code != EMFILE)
+        return refused(self, what, code);
+    esi_fail(self, ES_EOS,
+             "child_start: this OS process has no descriptors left, of which a start takes up to ten for a "
+             "moment: raise RLIMIT_NOFILE (ulimit -n)");
+    *es_errno() = code;
+    return ES_EOS;
+}
+
 static es_err exec_failed(struct esi_process *self, const char *path, int code)
 {
     const char *why;
@@ -235,21 +248,26 @@ static es_err open_directory(struct esi_process *self, struct child *c, const ch
 {
     c->sent[ESI_CHILD_FD_DIRECTORY] = open(directory ? directory : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (c->sent[ESI_CHILD_FD_DIRECTORY] < 0)
-        return refused(self, directory ? directory : "the current directory", *es_errno());
+        return not_opened(self, directory ? directory : "the current directory", *es_errno());
     return ES_OK;
 }
 
-/* Gives the child's end, or -1. The owner's is `*ours`. */
+/* Gives the child's end, or -1. The owner's, a stream, is `*ours`. */
 static int open_pipe(struct esi_process *self, bool is_input, int *ours)
 {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) != 0)
         return -1;
     int mine = ends[is_input ? 1 : 0], its = ends[is_input ? 0 : 1];
-    if (fcntl(mine, F_SETFL, O_NONBLOCK) != 0 || esi_own_fd(self, mine) != ES_OK) {
+    if (fcntl(mine, F_SETFL, O_NONBLOCK) != 0) {
         close(mine);
         close(its);
-        *es_errno() = ENOMEM;
+        return -1;
+    }
+    es_err error = esi_descriptor_open(self, mine, ESI_FD_PIPE, "child_start");
+    if (error != ES_OK) {
+        close(its);
+        *es_errno() = error == ES_ENOMEM ? ENOMEM : EMFILE;
         return -1;
     }
     *ours = mine;
@@ -259,6 +277,34 @@ static int open_pipe(struct esi_process *self, bool is_input, int *ours)
 static int duplicate(int fd)
 {
     return fcntl(fd, F_DUPFD_CLOEXEC, 3);
+}
+
+/* The same end of the same pipe, which blocks, while `fd` itself goes on without: being non-blocking is not a descriptor's but its opening's,
+ * so it takes one more. It is opened non-blocking, since otherwise that would wait for the other end. */
+static int open_anew_blocking(int fd, int flags)
+{
+    char path[32];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    int fresh = open(path, (flags & O_ACCMODE) | O_NONBLOCK | O_CLOEXEC);
+    if (fresh >= 0 && fcntl(fresh, F_SETFL, flags & ~O_NONBLOCK) != 0) {
+        close(fresh);
+        return -1;
+    }
+    return fresh;
+}
+
+/* Programs do not expect a descriptor that does not block. EWOULDBLOCK: only its owner can make it so. */
+static int lend(int fd)
+{
+    struct stat file;
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || !(flags & O_NONBLOCK) || (flags & O_PATH) || fstat(fd, &file) != 0 ||
+        S_ISREG(file.st_mode) || S_ISDIR(file.st_mode))
+        return duplicate(fd);
+    if (S_ISFIFO(file.st_mode))
+        return open_anew_blocking(fd, flags);
+    *es_errno() = EWOULDBLOCK;
+    return -1;
 }
 
 static int inherit(int fd)
@@ -271,7 +317,7 @@ static int inherit(int fd)
 static int open_stream(struct esi_process *self, struct child *c, int wish, int number, int *ours)
 {
     if (wish >= ES_CHILD_FD(0))
-        return duplicate(wish - ES_CHILD_FD(0));
+        return lend(wish - ES_CHILD_FD(0));
     switch (wish) {
     case ES_CHILD_INHERIT:
         return inherit(number);
@@ -288,6 +334,21 @@ static int open_stream(struct esi_process *self, struct child *c, int wish, int 
     return -1;
 }
 
+static es_err stream_refused(struct esi_process *self, const char *name, int code)
+{
+    es_err error = ES_EINVAL;
+    if (code == EWOULDBLOCK)
+        esi_fail(self, error,
+                 "child_start: %s: the descriptor does not block, as programs do not expect; clear its "
+                 "O_NONBLOCK, "
+                 "or give ES_CHILD_PIPE",
+                 name);
+    else
+        error = not_opened(self, name, code);
+    *es_errno() = code;
+    return error == ES_EOS && (code == EBADF || code == EINVAL) ? ES_EINVAL : error;
+}
+
 static es_err open_streams(struct esi_process *self, struct child *c, const es_child_options *options,
                            es_child *out)
 {
@@ -296,11 +357,8 @@ static es_err open_streams(struct esi_process *self, struct child *c, const es_c
     int *const ours[] = {&out->input, &out->output, &out->error};
     for (int i = 0; i < 3; i++) {
         int fd = open_stream(self, c, wishes[i], i, ours[i]);
-        if (fd < 0) {
-            es_err error = refused(self, names[i], *es_errno());
-            int code = *es_errno();
-            return error == ES_EOS && (code == EBADF || code == EINVAL) ? ES_EINVAL : error;
-        }
+        if (fd < 0)
+            return stream_refused(self, names[i], *es_errno());
         c->sent[ESI_CHILD_FD_INPUT + i] = fd;
     }
     return ES_OK;
@@ -311,7 +369,7 @@ static es_err open_line(struct esi_process *self, struct child *c)
 {
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
-        return refused(self, "a socket to the child", *es_errno());
+        return not_opened(self, "a socket to the child", *es_errno());
     c->line = pair[0];
     c->sent[ESI_CHILD_FD_LINE] = pair[1];
     return ES_OK;
@@ -435,13 +493,24 @@ static es_err watch(struct esi_process *self, struct child *c)
 
 /* ---------------------------------------------------------------- starting */
 
+/* Each names what it changes. */
+static es_err check_environment(struct esi_process *self, const char *const *changes)
+{
+    for (; changes && *changes; changes++)
+        if (**changes == '=' || !**changes)
+            return esi_fail(self, ES_EINVAL, "child_start: '%.120s' in .environment has no name", *changes);
+    return ES_OK;
+}
+
 static es_err prepare(struct esi_process *self, struct child *c, const es_child_options *options,
                       char path[PATH_MAX], es_child *out)
 {
     es_err error = esi_child_find_program(options->program, path);
     if (error != ES_OK)
         return not_found(self, options->program, error);
-    error = open_directory(self, c, options->directory);
+    error = check_environment(self, options->environment);
+    if (error == ES_OK)
+        error = open_directory(self, c, options->directory);
     if (error == ES_OK)
         error = open_streams(self, c, options, out);
     if (error == ES_OK)
@@ -450,7 +519,7 @@ static es_err prepare(struct esi_process *self, struct child *c, const es_child_
         return error;
     error = esi_child_write_request(options, path, &c->sent[ESI_CHILD_FD_TEXT]);
     if (error != ES_OK)
-        return refused(self, path, error == ES_ENOMEM ? ENOMEM : *es_errno());
+        return not_opened(self, path, error == ES_ENOMEM ? ENOMEM : *es_errno());
     return ES_OK;
 }
 
@@ -476,10 +545,8 @@ static es_err start(struct esi_process *self, struct child *c, const es_child_op
 
 static void close_pipe(struct esi_process *self, int fd)
 {
-    if (fd < 0)
-        return;
-    esi_disown(self, (void *)(intptr_t)fd, NULL);
-    close(fd);
+    if (fd >= 0)
+        esi_stream_give_up(self, fd);
 }
 
 es_err es_child_start(const es_child_options *options, es_child *out)

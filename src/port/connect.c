@@ -44,6 +44,16 @@ static es_err waiting_failed(struct esi_process *self, const es_address *address
                     error == ES_ETIMEOUT ? "no answer in time" : es_strerror(error));
 }
 
+/* It is easily taken for a time-out in milliseconds. 0 is how one asks not to wait. */
+static es_err was_late_already(struct esi_process *self, const es_address *address)
+{
+    char text[ESI_ADDRESS_TEXT];
+    esi_address_text(address, text);
+    return esi_fail(self, ES_ETIMEOUT,
+                    "connect: %s: the deadline was past already: it is a time of es_now_ns(), not a span",
+                    text);
+}
+
 /* A listener's backlog is full, of which the system tells nothing more: tries again, ever more seldom. */
 static es_err connect_unix(struct esi_process *self, int fd, const es_address *address, int64_t deadline_ns)
 {
@@ -102,10 +112,13 @@ static int64_t open_connection(struct esi_process *self, const es_address *addre
     es_err error = esi_descriptor_open(self, fd, is_unix ? ESI_FD_UNIX : ESI_FD_TCP, "connect");
     if (error != ES_OK)
         return error;
+    bool is_late = deadline_ns > 0 && esi_fd_until(deadline_ns) <= esi_clock_now_ns();
     error =
         is_unix ? connect_unix(self, fd, address, deadline_ns) : connect_tcp(self, fd, address, deadline_ns);
     if (error == ES_OK)
         return fd;
+    if (error == ES_ETIMEOUT && is_late)
+        was_late_already(self, address);
     int code = *es_errno();
     esi_stream_give_up(self, fd);
     *es_errno() = code;

@@ -231,9 +231,9 @@ es_err esi_fd_refused(struct esi_process *self, const char *call, int code)
 
 es_err esi_fd_wait_failed(struct esi_process *self, const char *call, int fd, es_err error)
 {
-    if (error == ES_ETIMEOUT)
-        return error; /* what a loop with deadlines expects: not worth a sentence each time */
-    return esi_fail(self, error, "%s: waiting for descriptor %d: %s", call, fd, es_strerror(error));
+    return esi_fail(self, error, "%s: waiting for descriptor %d: %s", call, fd,
+                    error == ES_ETIMEOUT ? "not before the deadline, a time of es_now_ns()"
+                                         : es_strerror(error));
 }
 
 /* ---------------------------------------------------------------- any descriptor */

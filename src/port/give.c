@@ -6,6 +6,8 @@
 
 #include "port/descriptor.h"
 #include "port/stream.h"
+#include "proc/mailbox/message.h"
+#include "proc/mailbox/send.h"
 #include "proc/own.h"
 
 /* Passed on already, or never to be, since the giver ends. */
@@ -69,6 +71,17 @@ static const struct esi_signal_kind given_kind = {
 
 ES_ATOMS(tcp, tcp_closed, tcp_error, tcp_passive);
 
+/* It was bounded when it came: no message limit drops it on the way. */
+static void pass(es_pid to, es_term message)
+{
+    struct esi_message *block;
+    struct esi_process *self = esi_enter();
+    if (esi_message_copy(message, &block) == ES_OK)
+        esi_send_uncounted(to.id, block);
+    esi_charge(self, 4);
+    esi_leave();
+}
+
 /* Passes on what came as messages and was not received. In user mode, as any receive. */
 static void pass_on(int fd, es_pid to)
 {
@@ -76,13 +89,13 @@ static void pass_on(int fd, es_pid to)
     for (bool more = true; more;) {
         es_receive {
             es_case(ES_TUPLE(tcp, fd, &data))
-                es_send(to, ES_TUPLE(tcp, fd, data));
+                pass(to, es_lend(ES_TUPLE(tcp, fd, data)));
             es_case(ES_TUPLE(tcp_passive, fd))
-                es_send(to, ES_TUPLE(tcp_passive, fd));
+                pass(to, es_lend(ES_TUPLE(tcp_passive, fd)));
             es_case(ES_TUPLE(tcp_error, fd, &data))
-                es_send(to, ES_TUPLE(tcp_error, fd, data));
+                pass(to, es_lend(ES_TUPLE(tcp_error, fd, data)));
             es_case(ES_TUPLE(tcp_closed, fd))
-                es_send(to, ES_TUPLE(tcp_closed, fd));
+                pass(to, es_lend(ES_TUPLE(tcp_closed, fd)));
             es_after(0)
                 more = false;
         }

@@ -119,11 +119,16 @@ static int prepare(int fd, const es_address *local, const es_listen_options *opt
 
 static const char *hint_for(int code, const es_address *local)
 {
+    struct stat file;
     if (code != EADDRINUSE)
         return "";
-    return path_of(local)
-               ? ": somebody listens there, or it is no socket; choose another path or end who does"
-               : ": choose another port, or end who listens there";
+    if (local->storage.ss_family != AF_UNIX)
+        return ": choose another port, or end who listens there";
+    if (!path_of(local))
+        return ": choose another name, or end who listens there";
+    if (lstat(path_of(local), &file) == 0 && !S_ISSOCK(file.st_mode))
+        return ": what is there is no socket; choose another path, or remove it";
+    return ": somebody listens there; choose another path, or end who does";
 }
 
 static int64_t open_listener(struct esi_process *self, const es_address *local,

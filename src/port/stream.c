@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -15,6 +16,7 @@
 #include "platform/poller.h"
 #include "port/address.h"
 #include "proc/own.h"
+#include "proc/schedule/worker.h"
 
 /* ---------------------------------------------------------------- what few have */
 
@@ -64,9 +66,9 @@ es_err esi_stream_enter(const char *call, int fd, struct esi_process **out, stru
     if (!d || kind == ESI_FD_FOREIGN || kind == ESI_FD_LISTENER) {
         error = fcntl(fd, F_GETFD) < 0 ? ES_ECLOSED : ES_EINVAL;
         esi_fail(self, error,
-                 error == ES_ECLOSED
-                     ? "%s: descriptor %d is closed"
-                     : "%s: descriptor %d is no stream of es_accept(), es_connect() or es_pipe()",
+                 error == ES_ECLOSED ? "%s: descriptor %d is closed"
+                                     : "%s: descriptor %d is no stream of es_accept(), es_connect(), "
+                                       "es_pipe() or es_child_start()",
                  call, fd);
         esi_leave();
         return error;
@@ -273,6 +275,25 @@ struct pieces {
     size_t done, size;
 };
 
+/* A node with threads of its own does not mind SIGPIPE. One that is driven runs on the program's thread, and a pipe knows no MSG_NOSIGNAL. */
+static ssize_t write_pipe(int fd, const struct iovec *pieces, size_t count)
+{
+    sigset_t only, before, pending;
+    if (!esi_node.is_driven)
+        return writev(fd, pieces, (int)count);
+    sigemptyset(&only);
+    sigaddset(&only, SIGPIPE);
+    sigpending(&pending);
+    pthread_sigmask(SIG_BLOCK, &only, &before);
+    ssize_t written = writev(fd, pieces, (int)count);
+    int code = *es_errno();
+    if (written < 0 && code == EPIPE && !sigismember(&pending, SIGPIPE))
+        sigtimedwait(&only, NULL, &(struct timespec){0});
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    *es_errno() = code;
+    return written;
+}
+
 static ssize_t write_now(struct esi_descriptor *d, const struct pieces *p)
 {
     struct iovec left[2] = {p->of[0], p->of[1]};
@@ -286,7 +307,7 @@ static ssize_t write_now(struct esi_descriptor *d, const struct pieces *p)
     bool is_pipe = atomic_load_explicit(&d->kind, memory_order_relaxed) == ESI_FD_PIPE;
     ssize_t written;
     do
-        written = is_pipe      ? writev(d->fd, start, (int)count)
+        written = is_pipe      ? write_pipe(d->fd, start, count)
                   : count == 1 ? send(d->fd, start->iov_base, start->iov_len, MSG_DONTWAIT | MSG_NOSIGNAL)
                                : sendmsg(d->fd, &(struct msghdr){.msg_iov = start, .msg_iovlen = count},
                                          MSG_DONTWAIT | MSG_NOSIGNAL);

@@ -2,6 +2,7 @@
 #include "proc/own.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
 #include <unistd.h>
@@ -140,9 +141,11 @@ es_err es_own_fd(int fd)
         return ES_ENOPROC;
     if (fd < 0)
         esi_badarg(self, "own_fd");
-    es_err error = esi_own_fd(self, fd);
+    bool is_open = fcntl(fd, F_GETFD) >= 0;
+    es_err error = is_open ? esi_own_fd(self, fd) : ES_EINVAL;
     if (error != ES_OK)
-        esi_fail(self, error, "own_fd: %s", es_strerror(error));
+        esi_fail(self, error, "own_fd: descriptor %d: %s", fd,
+                 is_open ? es_strerror(error) : "it is not open");
     esi_leave();
     return error;
 }

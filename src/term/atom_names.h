@@ -161,6 +161,7 @@ static const char *const predefined_names[ESI_AM_COUNT] = {
     [ESI_AM_call_initial] = "$initial_call",
     [ESI_AM_tcp] = "tcp",
     [ESI_AM_udp] = "udp",
+    [ESI_AM_tcp_passive] = "tcp_passive",
     [ESI_AM_tcp_closed] = "tcp_closed",
     [ESI_AM_tcp_error] = "tcp_error",
     [ESI_AM_udp_error] = "udp_error",

@@ -3,7 +3,7 @@
 #include "base/fail.h"
 #include "streams.h"
 
-ES_ATOMS(tcp, tcp_closed, tcp_error, tcp_passive, econnreset, emsgsize, result, ready, begin_);
+ES_ATOMS(tcp, tcp_closed, tcp_error, econnreset, emsgsize, result, ready, begin_);
 
 enum { PATIENCE_MS = 20000 };
 
@@ -55,12 +55,12 @@ REAL_STORY(data_comes_as_messages_until_the_credit_is_used_up, 1, "")
     EXPECT(es_read(pair[1], buffer, 8, 0) == ES_EINVAL); /* one or the other */
     writes(pair[0], "two", 3);
     data_is(pair[1], "two");
-    EXPECT(got(ES_TUPLE(tcp_passive, pair[1])));
+    EXPECT(got(ES_TUPLE(es_am_tcp_passive, pair[1])));
     writes(pair[0], "three", 5);
     EXPECT(is_quiet());
     EXPECT(es_active(pair[1], 1) == ES_OK); /* what is there already comes as well */
     data_is(pair[1], "three");
-    EXPECT(got(ES_TUPLE(tcp_passive, pair[1])));
+    EXPECT(got(ES_TUPLE(es_am_tcp_passive, pair[1])));
     writes(pair[0], "four", 4);
     EXPECT(es_read_exactly(pair[1], buffer, 4, in_ms(PATIENCE_MS)) == 4); /* passive again */
     EXPECT(is_quiet());
@@ -76,7 +76,7 @@ REAL_STORY(credit_adds_up_may_be_endless_and_ends_at_once, 1, "")
         writes(pair[0], "x", 1);
         data_is(pair[1], "x");
     }
-    EXPECT(got(ES_TUPLE(tcp_passive, pair[1])));
+    EXPECT(got(ES_TUPLE(es_am_tcp_passive, pair[1])));
     EXPECT(es_active(pair[1], ES_INFINITY) == ES_OK);
     for (int i = 0; i < 100; i++) {
         writes(pair[0], "x", 1);
@@ -86,6 +86,8 @@ REAL_STORY(credit_adds_up_may_be_endless_and_ends_at_once, 1, "")
     writes(pair[0], "x", 1);
     EXPECT(is_quiet());
     EXPECT(es_active(pair[1], -2) == ES_EINVAL);
+    EXPECT(es_close(pair[1]) == ES_OK);
+    EXPECT(es_active(pair[1], 1) == ES_ECLOSED);
 }
 
 REAL_STORY(the_end_and_a_reset_come_as_messages, 1, "")
@@ -133,6 +135,51 @@ REAL_STORY(pipes_and_unix_sockets_are_active_as_well, 1, "")
     }
 }
 
+/* ---------------------------------------------------------------- a message limit */
+
+enum { LIMIT = 4, BOUGHT = 50 };
+
+/* Of {Parent, Fd}: buys more than its limit, does not look until all is there, and finds all. */
+static void is_limited_and_buys(es_term argument)
+{
+    es_pid parent;
+    int fd = -1, count = 0;
+    es_bin data;
+    EXPECT(es_match(argument, ES_TUPLE(&parent, &fd)));
+    EXPECT(got(begin_));
+    EXPECT(es_packet(fd, ES_PACKET_1, 0) == ES_OK && es_active(fd, BOUGHT) == ES_OK);
+    es_send(parent, ready);
+    es_receive
+        es_case(ES_TUPLE(es_am_tcp_passive, fd)) {
+        }
+    for (bool more = true; more;) {
+        es_receive {
+            es_case(ES_TUPLE(tcp, fd, &data))
+                count += data.size == 1;
+            es_after(0)
+                more = false;
+        }
+    }
+    es_send(parent, ES_TUPLE(result, count));
+}
+
+REAL_STORY(data_that_was_asked_for_by_number_does_not_count_against_the_limit, 1, "")
+{
+    static const es_limit_policy policies[] = {ES_LIMIT_KILL, ES_LIMIT_DROP_NEWEST, ES_LIMIT_DROP_OLDEST};
+    for (size_t i = 0; i < sizeof policies / sizeof *policies; i++) {
+        int pair[2];
+        connect_pair(pair);
+        es_pid pid = es_spawn_opt(ES_WITH(.message_limit = LIMIT, .message_limit_policy = policies[i]),
+                                  is_limited_and_buys, ES_TUPLE(es_self(), pair[1]));
+        EXPECT(es_fd_give(pair[1], pid) == ES_OK);
+        es_send(pid, begin_);
+        EXPECT(got(ready));
+        for (int n = 0; n < BOUGHT; n++)
+            writes(pair[0], "\1x", 2);
+        EXPECT(got(ES_TUPLE(result, BOUGHT)));
+    }
+}
+
 /* ---------------------------------------------------------------- a flood */
 
 static void floods(es_term argument)
@@ -171,7 +218,7 @@ REAL_STORY(a_flood_with_small_credit_takes_bounded_memory, 1, "")
         if (es_process_info(es_self(), &info) && info.messages > most)
             most = info.messages;
         if (i % 4 == 3)
-            EXPECT(got(ES_TUPLE(tcp_passive, pair[1])));
+            EXPECT(got(ES_TUPLE(es_am_tcp_passive, pair[1])));
     }
     EXPECT(total > 1 << 20);
     EXPECT(most <= 5);
@@ -222,7 +269,7 @@ REAL_STORY(packets_come_as_they_were_sent_however_they_are_cut, 1, "")
             EXPECT(es_active(pair[1], 1) == ES_OK);
             EXPECT(data_of(pair[1], buffer, sizeof buffer) == size);
             EXPECT(memcmp(buffer, data, sizes[i]) == 0);
-            EXPECT(got(ES_TUPLE(tcp_passive, pair[1])));
+            EXPECT(got(ES_TUPLE(es_am_tcp_passive, pair[1])));
             char piece[4] = {0};
             piece[lengths[k].header - 1] = (char)size;
             writes(pair[0], piece, lengths[k].header - 1);
@@ -254,11 +301,11 @@ REAL_STORY(lines_come_one_by_one_and_the_last_may_lack_its_feed, 1, "")
     EXPECT(es_read_packet(pair[1], buffer, sizeof buffer, in_ms(PATIENCE_MS)) == 1);
     EXPECT(es_active(pair[1], 1) == ES_OK);
     data_is(pair[1], "bc\r\n");
-    EXPECT(got(ES_TUPLE(tcp_passive, pair[1])));
+    EXPECT(got(ES_TUPLE(es_am_tcp_passive, pair[1])));
     EXPECT(es_shutdown(pair[0], SHUT_WR) == ES_OK);
     EXPECT(es_active(pair[1], 1) == ES_OK);
     data_is(pair[1], "de");
-    EXPECT(got(ES_TUPLE(tcp_passive, pair[1])));
+    EXPECT(got(ES_TUPLE(es_am_tcp_passive, pair[1])));
     EXPECT(es_active(pair[1], 1) == ES_OK);
     EXPECT(got(ES_TUPLE(tcp_closed, pair[1])));
     EXPECT(is_quiet());
@@ -276,7 +323,7 @@ REAL_STORY(what_was_read_ahead_is_read_first_when_packets_end, 1, "")
     EXPECT(es_packet(pair[1], ES_PACKET_RAW, 0) == ES_OK);
     EXPECT(es_active(pair[1], 1) == ES_OK);
     data_is(pair[1], "dy");
-    EXPECT(got(ES_TUPLE(tcp_passive, pair[1])));
+    EXPECT(got(ES_TUPLE(es_am_tcp_passive, pair[1])));
     writes(pair[0], "!", 1);
     EXPECT(es_read(pair[1], buffer, sizeof buffer, in_ms(PATIENCE_MS)) == 1);
 }
@@ -356,7 +403,7 @@ static void sums_up(es_term argument)
             es_case(ES_TUPLE(tcp, fd, &data))
                 for (size_t i = 0; i < data.size; i++, at++)
                     is_right = is_right && ((const char *)data.data)[i] == byte_at(at);
-            es_case(ES_TUPLE(tcp_passive, fd))
+            es_case(ES_TUPLE(es_am_tcp_passive, fd))
                 EXPECT(es_active(fd, 3) == ES_OK);
             es_case(ES_TUPLE(tcp_closed, fd))
                 more = false;
@@ -499,6 +546,7 @@ int main(void)
         cmocka_unit_test(data_comes_as_messages_until_the_credit_is_used_up),
         cmocka_unit_test(credit_adds_up_may_be_endless_and_ends_at_once),
         cmocka_unit_test(the_end_and_a_reset_come_as_messages),
+        cmocka_unit_test(data_that_was_asked_for_by_number_does_not_count_against_the_limit),
         cmocka_unit_test(pipes_and_unix_sockets_are_active_as_well),
         cmocka_unit_test(a_flood_with_small_credit_takes_bounded_memory),
         cmocka_unit_test(all_that_is_there_comes_without_another_event),

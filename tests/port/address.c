@@ -38,6 +38,34 @@ static void test_the_system_understands_what_was_parsed(void **state)
     assert_int_equal(in6.sin6_scope_id, 7);
 }
 
+static void test_an_error_says_what_is_wrong(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *said;
+    } wrong[] = {
+        {"localhost:80", "'localhost:80': the host is no IPv4 address in digits; for names: es_resolve()"},
+        {"a-name-that-is-longer-than-any-address-in-digits-could-be.example.org:80", "es_resolve()"},
+        {"127.0.0.1", "no port"},
+        {"*:80", "0.0.0.0"},
+        {":80", "0.0.0.0"},
+        {"unix:", "no path"},
+        {"unix:@", "no path"},
+        {"127.0.0.1:99999", "65535"},
+        {"127.0.0.1:http", "65535"},
+        {"::1:80", "brackets"},
+        {"[::1:80", "']'"},
+        {"[::1]", "no port"},
+        {"[localhost]:80", "es_resolve()"},
+    };
+    es_address address;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        assert_int_equal(es_address_parse(wrong[i].text, &address), ES_EINVAL);
+        if (!strstr(es_last_detail(), wrong[i].said))
+            fail_msg("%s: %s", wrong[i].text, es_last_detail());
+    }
+}
+
 static void test_what_is_no_address_is_refused(void **state)
 {
     (void)state;
@@ -110,6 +138,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_parsed_is_printed_as_it_was),
         cmocka_unit_test(test_the_system_understands_what_was_parsed),
+        cmocka_unit_test(test_an_error_says_what_is_wrong),
         cmocka_unit_test(test_what_is_no_address_is_refused),
         cmocka_unit_test(test_printing_is_cut_and_tells_the_whole_length),
         cmocka_unit_test(test_an_address_of_another_family_is_not_printed),

@@ -14,7 +14,7 @@
 #include "base/fail.h"
 #include "waiting.h"
 
-ES_ATOMS(started, ended_);
+ES_ATOMS(started, ended_, tcp);
 
 #define ARGUMENTS(...)      ((const char *const[]){__VA_ARGS__, NULL})
 #define OPTIONS(name_, ...) (&(const es_child_options){.program = (name_), __VA_ARGS__})
@@ -56,6 +56,16 @@ static bool says(const es_child_options *options, const char *expected, int stat
     if (is_read && waited == ES_OK && got == status && strcmp(text, expected) == 0)
         return true;
     fprintf(stderr, "said: %s, status %d\n", text, got);
+    return false;
+}
+
+static bool fails(const es_child_options *options, es_err error, const char *words)
+{
+    es_child child;
+    es_err got = es_child_start(options, &child);
+    if (got == error && strstr(es_last_detail(), words))
+        return true;
+    fprintf(stderr, "%s: %s\n", es_err_name(got), es_last_detail());
     return false;
 }
 
@@ -109,6 +119,64 @@ REAL_STORY(a_child_is_fed_and_read, 1, "")
     EXPECT(es_child_kill(child, SIGTERM) == ES_ENOTFOUND);
 }
 
+REAL_STORY(a_childs_pipes_are_streams, 1, "")
+{
+    enum { SIZE = 300000 };
+    static char out[SIZE], in[SIZE];
+    es_child child;
+    es_bin line;
+    memset(out, 'x', sizeof out);
+    EXPECT(es_child_start(SHELL("cat > /dev/null; head -c 300000 /dev/zero; echo", .input = ES_CHILD_PIPE,
+                                .output = ES_CHILD_PIPE),
+                          &child) == ES_OK);
+    EXPECT(es_write(child.input, out, SIZE, in_ms(STORY_PATIENCE_MS)) == SIZE);
+    EXPECT(es_close(child.input) == ES_OK);
+    EXPECT(es_read_exactly(child.output, in, SIZE, in_ms(STORY_PATIENCE_MS)) == SIZE);
+    EXPECT(es_packet(child.output, ES_PACKET_LINE, 0) == ES_OK);
+    EXPECT(es_active(child.output, 1) == ES_OK);
+    es_receive {
+        es_case(ES_TUPLE(tcp, child.output, &line))
+            EXPECT(line.size == 1);
+        es_after(STORY_PATIENCE_MS)
+            EXPECT(false);
+    }
+    EXPECT(es_close(child.output) == ES_OK);
+    EXPECT(es_child_wait(child, ES_INFINITY, NULL) == ES_OK);
+    /* One that has ended reads no more. */
+    EXPECT(es_child_start(SHELL("exec true", .input = ES_CHILD_PIPE), &child) == ES_OK);
+    EXPECT(es_child_wait(child, ES_INFINITY, NULL) == ES_OK);
+    EXPECT(es_write(child.input, "x", 1, in_ms(STORY_PATIENCE_MS)) == ES_ECLOSED);
+    EXPECT(es_close(child.input) == ES_OK);
+}
+
+REAL_STORY(a_pipe_that_is_lent_to_a_child_blocks_there_and_not_here, 1, "")
+{
+    int to[2], from[2], pair[2];
+    char text[8];
+    es_child child;
+    EXPECT(es_pipe(to) == ES_OK && es_pipe(from) == ES_OK);
+    EXPECT(es_child_start(OPTIONS("tr", .arguments = ARGUMENTS("a-z", "A-Z"), .input = ES_CHILD_FD(to[0]),
+                                  .output = ES_CHILD_FD(from[1])),
+                          &child) == ES_OK);
+    EXPECT(fcntl(to[0], F_GETFL) & O_NONBLOCK);
+    EXPECT(es_close(to[0]) == ES_OK && es_close(from[1]) == ES_OK);
+    EXPECT(es_child_wait(child, in_ms(5), NULL) == ES_ETIMEOUT); /* it waits for input */
+    EXPECT(es_write(to[1], "whisper", 7, in_ms(STORY_PATIENCE_MS)) == 7);
+    EXPECT(es_close(to[1]) == ES_OK);
+    EXPECT(es_read_exactly(from[0], text, 7, in_ms(STORY_PATIENCE_MS)) == 7);
+    EXPECT(memcmp(text, "WHISPER", 7) == 0);
+    EXPECT(es_child_wait(child, ES_INFINITY, NULL) == ES_OK);
+    EXPECT(es_close(from[0]) == ES_OK);
+    /* All that will ever come is there, and nobody has the other end any more. */
+    EXPECT(es_pipe(to) == ES_OK && es_write(to[1], "last", 4, 0) == 4 && es_close(to[1]) == ES_OK);
+    EXPECT(says(OPTIONS("cat", .input = ES_CHILD_FD(to[0])), "last", 0));
+    EXPECT(es_close(to[0]) == ES_OK);
+    EXPECT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) == 0);
+    EXPECT(fails(SHELL("true", .output = ES_CHILD_FD(pair[0])), ES_EINVAL, "O_NONBLOCK"));
+    close(pair[0]);
+    close(pair[1]);
+}
+
 REAL_STORY(environment_directory_name_and_streams_are_as_asked_for, 1, "")
 {
     setenv("ES_TEST_KEPT", "kept", 1);
@@ -149,16 +217,6 @@ REAL_STORY(a_long_list_of_arguments_arrives, 1, "")
 
 /* ---------------------------------------------------------------- what is refused */
 
-static bool fails(const es_child_options *options, es_err error, const char *words)
-{
-    es_child child;
-    es_err got = es_child_start(options, &child);
-    if (got == error && strstr(es_last_detail(), words))
-        return true;
-    fprintf(stderr, "%s: %s\n", es_err_name(got), es_last_detail());
-    return false;
-}
-
 static void write_file(const char *path, const char *text, mode_t mode)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -179,6 +237,8 @@ REAL_STORY(errors_come_at_once_and_name_path_and_cause, 1, "")
     EXPECT(fails(SHELL("true", .directory = "/etc/passwd"), ES_ENOTFOUND, "/etc/passwd: Not a directory"));
     EXPECT(fails(SHELL("true", .input = ES_CHILD_FD(12345)), ES_EINVAL, "standard input"));
     EXPECT(fails(SHELL("true", .output = ES_CHILD_AS_OUTPUT), ES_EINVAL, "standard output"));
+    EXPECT(fails(SHELL("true", .environment = ARGUMENTS("A=1", "=x")), ES_EINVAL, "'=x'"));
+    EXPECT(fails(SHELL("true", .environment = ARGUMENTS("")), ES_EINVAL, ".environment"));
     EXPECT(fails(OPTIONS("/etc"), ES_EOS, "/etc is not executable"));
 
     snprintf(path, sizeof path, "%s/plain", folder);
@@ -583,6 +643,27 @@ REAL_STORY(the_limit_of_descriptors_is_the_nodes, 1, "RES-09")
 }
 
 /* In a process's code, by hand. */
+REAL_STORY(a_start_without_descriptors_says_what_lacks, 1, "")
+{
+    enum { TAKEN_HERE = 7 }; /* directory, three streams, a pair of sockets, the request */
+    struct rlimit limit, low;
+    EXPECT(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    int before = count_descriptors(), next = dup(0);
+    close(next);
+    low = limit;
+    for (int room = 0; room < TAKEN_HERE; room++) {
+        low.rlim_cur = (rlim_t)(next + room);
+        EXPECT(setrlimit(RLIMIT_NOFILE, &low) == 0);
+        bool said = fails(SHELL("true", .input = room % 2 ? ES_CHILD_INHERIT : ES_CHILD_PIPE), ES_EOS,
+                          "no descriptors left");
+        EXPECT(*es_errno() == EMFILE);
+        EXPECT(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+        EXPECT(said);
+    }
+    EXPECT(count_descriptors() == before);
+    EXPECT(says(SHELL("echo again"), "again\n", 0));
+}
+
 REAL_STORY(fork_and_exec_by_hand_leaks_no_descriptor_and_no_signal_mask, 1, "RES-09")
 {
     int ends[2];
@@ -630,6 +711,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_child_writes_can_be_read_and_how_it_ended_is_told),
         cmocka_unit_test(a_child_is_fed_and_read),
+        cmocka_unit_test(a_childs_pipes_are_streams),
+        cmocka_unit_test(a_pipe_that_is_lent_to_a_child_blocks_there_and_not_here),
         cmocka_unit_test(environment_directory_name_and_streams_are_as_asked_for),
         cmocka_unit_test(a_long_list_of_arguments_arrives),
         cmocka_unit_test(errors_come_at_once_and_name_path_and_cause),
@@ -647,6 +730,7 @@ int main(void)
         cmocka_unit_test(test_the_programs_own_children_are_its_own),
         cmocka_unit_test(a_child_has_three_descriptors_and_usual_signals),
         cmocka_unit_test(the_limit_of_descriptors_is_the_nodes),
+        cmocka_unit_test(a_start_without_descriptors_says_what_lacks),
         cmocka_unit_test(fork_and_exec_by_hand_leaks_no_descriptor_and_no_signal_mask),
         cmocka_unit_test(a_fork_without_exec_ends_at_its_first_call_with_a_message),
     };

@@ -35,10 +35,19 @@ REAL_STORY(what_is_ready_comes_back_at_once, 1, "")
     int pair[2];
     make_pair(pair);
     EXPECT(es_wait_fd(pair[0], POLLOUT, 0) == POLLOUT);
-    EXPECT(es_wait_fd(pair[0], POLLIN, 0) == ES_ETIMEOUT);
+    EXPECT(es_wait_fd(pair[0], POLLIN, 0) == ES_ETIMEOUT && strstr(es_last_detail(), "wait_fd") != NULL);
+    EXPECT(strstr(es_last_detail(), "deadline") != NULL);
     EXPECT(es_wait_fd(pair[0], POLLIN | POLLOUT, 0) == POLLOUT);
     EXPECT(write(pair[1], "x", 1) == 1);
     EXPECT(es_wait_fd(pair[0], POLLIN, 0) == POLLIN);
+}
+
+REAL_STORY(what_is_not_open_is_not_owned, 1, "")
+{
+    int fd = dup(0);
+    EXPECT(fd >= 0 && close(fd) == 0);
+    EXPECT(es_own_fd(fd) == ES_EINVAL && strstr(es_last_detail(), "not open") != NULL);
+    EXPECT(es_close(fd) == ES_ENOTFOUND);
 }
 
 REAL_STORY(a_waiter_wakes_when_it_becomes_readable, 1, "")
@@ -199,6 +208,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_ready_comes_back_at_once),
+        cmocka_unit_test(what_is_not_open_is_not_owned),
         cmocka_unit_test(a_waiter_wakes_when_it_becomes_readable),
         cmocka_unit_test(a_reader_and_a_writer_wait_at_one_descriptor),
         cmocka_unit_test(a_sender_waits_for_room),

@@ -505,6 +505,10 @@ REAL_STORY(an_address_in_use_is_an_error_that_names_it, 1, "")
     int64_t beside = es_listen(&at, &(es_listen_options){.reuse_port = true});
     EXPECT(again >= 0);
     EXPECT(beside >= 0);
+    snprintf(text, sizeof text, "unix:@engset-in-use-%d", (int)getpid());
+    at = parsed(text);
+    EXPECT(es_listen(&at, NULL) >= 0);
+    EXPECT(es_listen(&at, NULL) == ES_EOS && detail_names(text) && detail_names("another name"));
 }
 
 REAL_STORY(the_path_of_a_dead_listener_is_replaced_and_that_of_a_living_one_is_not, 1, "")
@@ -519,7 +523,7 @@ REAL_STORY(the_path_of_a_dead_listener_is_replaced_and_that_of_a_living_one_is_n
     EXPECT(listen(dead, 1) == 0);
     EXPECT(es_listen(&at, NULL) == ES_EOS); /* not dead yet */
     EXPECT(*es_errno() == EADDRINUSE);
-    EXPECT(detail_names(text) && detail_names("somebody listens"));
+    EXPECT(detail_names(text) && detail_names("somebody listens") && !detail_names("no socket"));
     close(dead);
     EXPECT(lstat(path, &file) == 0);
     int64_t listener = es_listen(&at, NULL);
@@ -529,7 +533,7 @@ REAL_STORY(the_path_of_a_dead_listener_is_replaced_and_that_of_a_living_one_is_n
     EXPECT(unlink(path) == 0);
     FILE *other = fopen(path, "w");
     fclose(other);
-    EXPECT(es_listen(&at, NULL) == ES_EOS); /* no socket */
+    EXPECT(es_listen(&at, NULL) == ES_EOS && detail_names("no socket") && !detail_names("somebody listens"));
     EXPECT(es_close((int)listener) == ES_OK);
     EXPECT(lstat(path, &file) == 0 && S_ISREG(file.st_mode));
     unlink(path);
@@ -615,7 +619,9 @@ REAL_STORY(who_connects_to_a_full_backlog_waits_and_gets_in, 1, "")
     while ((fd = es_connect(&at, in_ms(3))) >= 0)
         count++;
     EXPECT(count > 0);
-    EXPECT(fd == ES_ETIMEOUT);
+    EXPECT(fd == ES_ETIMEOUT && strstr(es_last_detail(), "no answer in time") != NULL);
+    EXPECT(es_connect(&at, 0) == ES_ETIMEOUT && strstr(es_last_detail(), "no answer in time") != NULL);
+    EXPECT(es_connect(&at, 5000) == ES_ETIMEOUT && strstr(es_last_detail(), "past already") != NULL);
     es_pid pid = es_spawn(connects, ES_TUPLE(es_self(), es_bytes(&at, sizeof at)));
     until_it_waits(pid);
     while (count-- > 0)

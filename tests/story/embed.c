@@ -269,6 +269,28 @@ static void who_waited_in_vain_leaves_nothing_at_the_process(void **state)
     assert_stopped();
 }
 
+static void ends_when_asked(void)
+{
+    es_term from;
+    es_receive
+        es_case_call(from, crash_now)
+            es_exit(crash_now);
+}
+
+static void a_thread_is_told_why_a_call_failed(void **state)
+{
+    (void)state;
+    es_term answer = es_none();
+    assert_started(NULL);
+    es_pid pid = es_spawn(ends_when_asked);
+    assert_int_equal(es_send_wait(pid, ping, 0), ES_ENOPROC);
+    assert_non_null(strstr(es_last_detail(), "send_wait: called in a thread that is no process"));
+    assert_int_equal(es_try_call(pid, crash_now, PATIENCE_MS, &answer), ES_ECLOSED);
+    assert_non_null(strstr(es_last_detail(), "no such process, or it has ended"));
+    es_drop(answer);
+    assert_stopped();
+}
+
 CASE(a_thread_is_told_why_a_process_ended, 1, "")
 {
     es_term reason;
@@ -464,6 +486,7 @@ int main(void)
         cmocka_unit_test(a_forked_child_is_told_that_it_has_no_node),
         cmocka_unit_test(a_child_forked_without_a_node_may_have_its_own),
         cmocka_unit_test(without_a_node_every_call_says_so),
+        cmocka_unit_test(a_thread_is_told_why_a_call_failed),
         cmocka_unit_test(a_thread_is_told_why_a_process_ended),
         cmocka_unit_test(who_waited_in_vain_leaves_nothing_at_the_process),
         cmocka_unit_test(who_waits_for_a_process_is_told_when_the_node_stops),

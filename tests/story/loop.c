@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -392,6 +393,28 @@ CASE(a_driven_node_stops_and_starts_again, 20000, "")
     }
 }
 
+static atomic_int written;
+
+static void writes_to_nobody(void)
+{
+    int ends[2];
+    if (es_pipe(ends) == ES_OK && es_close(ends[0]) == ES_OK)
+        atomic_store(&written, (int)es_write(ends[1], "x", 1, 0));
+}
+
+static void a_pipe_that_nobody_reads_is_an_error_and_no_signal(void **state)
+{
+    (void)state;
+    sigset_t pending;
+    begin();
+    es_spawn(writes_to_nobody);
+    turn_until(atomic_load(&written));
+    assert_int_equal(atomic_load(&written), ES_ECLOSED);
+    assert_int_equal(sigpending(&pending), 0);
+    assert_false(sigismember(&pending, SIGPIPE));
+    end();
+}
+
 static void one_scheduler_is_what_a_driven_node_has(void **state)
 {
     (void)state;
@@ -458,6 +481,7 @@ int main(void)
         cmocka_unit_test(the_drivers_thread_may_call_a_process_and_wait_for_one),
         cmocka_unit_test(only_one_thread_drives_and_stops_a_node),
         cmocka_unit_test(a_driven_node_stops_and_starts_again),
+        cmocka_unit_test(a_pipe_that_nobody_reads_is_an_error_and_no_signal),
         cmocka_unit_test(one_scheduler_is_what_a_driven_node_has),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

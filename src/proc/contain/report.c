@@ -493,8 +493,9 @@ static const char *hint_for(es_term reason)
     if (es_is(head, es_am_not_owner))
         return "the memory belongs to another process, or was given away with es_give()";
     if (es_is(head, es_am_message_limit))
-        return "it got messages faster than it handles them: .message_limit_policy, or es_send_wait() at the "
-               "senders";
+        return "it got messages faster than it handles them: .message_limit_policy, es_send_wait() at the "
+               "senders, "
+               "or a count instead of ES_INFINITY in es_active()";
     if (es_is(head, es_am_memory_limit))
         return "raise .memory_limit_bytes, or find what it keeps";
     return NULL;

@@ -87,6 +87,13 @@ void esi_send_block(struct esi_process *self, uint64_t to, struct esi_message *m
         esi_message_free(message);
 }
 
+void esi_send_uncounted(uint64_t to, struct esi_message *message)
+{
+    esi_probe(SEND, 0, to, message->size_bytes);
+    if (!esi_signal_push(to, message))
+        esi_message_free(message);
+}
+
 static es_err send_local(struct esi_process *self, uint64_t to, es_term term)
 {
     struct esi_process *p = esi_process_slot(to);

@@ -8,4 +8,7 @@
  * `self` may be NULL: from a thread that is no process. In the runtime. */
 void esi_send_block(struct esi_process *self, uint64_t to, struct esi_message *message);
 
+/* The same past the limit, for what its receiver asked for and so bounds itself. In the runtime, any thread. */
+void esi_send_uncounted(uint64_t to, struct esi_message *message);
+
 #endif
