@@ -71,7 +71,7 @@ STORY(failures_come_back_from_a_call_that_tries, "")
     EXPECT(es_try_call(a_server, hello, 5000, &out) == ES_ECLOSED && es_is(out, es_am_noproc));
     EXPECT(es_try_call(es_self(), hello, 5000, &out) == ES_ECLOSED && es_is(out, es_am_calling_self));
     EXPECT(es_try_call(es_spawn(server), crash, 5000, &out) == ES_ECLOSED && es_is(out, boom));
-    EXPECT(strstr(es_last_detail(), "no such process, or it has ended") != NULL);
+    EXPECT(strstr(es_last_detail(), "ended and had not answered") != NULL);
     es_pid p = es_spawn(server);
     es_send_after(5, p, never_sent);
     es_ref timer = es_start_timer(0, es_self(), done);
