@@ -95,9 +95,9 @@ static unsigned long changed_registers(struct esi_fiber *from, struct esi_fiber 
 {
     unsigned long changed;
     void **save = &from->sp, *sp = to->sp;
-    __asm__ volatile("pushq %%rbp\n\t"
-                     "subq $136, %%rsp\n\t" /* leaves the red zone alone; keeps the stack 16-aligned below */
-                     "movq %%rdx, (%%rsp)\n\t"
+    __asm__ volatile("leaq -128(%%rsp), %%rsp\n\t" /* leaves the red zone alone */
+                     "pushq %%rbp\n\t"
+                     "pushq %%rdx\n\t"
                      "movq %%rdx, %%rbx\n\t"
                      "leaq 1(%%rbx), %%rbp\n\t"
                      "leaq 2(%%rbx), %%r12\n\t"
@@ -118,8 +118,9 @@ static unsigned long changed_registers(struct esi_fiber *from, struct esi_fiber 
                      "leaq 4(%%rax), %%rcx\n\txorq %%rcx, %%r14\n\torq %%r14, %%rbx\n\t"
                      "leaq 5(%%rax), %%rcx\n\txorq %%rcx, %%r15\n\torq %%r15, %%rbx\n\t"
                      "movq %%rbx, %%rax\n\t"
-                     "addq $136, %%rsp\n\t"
+                     "addq $8, %%rsp\n\t"
                      "popq %%rbp\n\t"
+                     "leaq 128(%%rsp), %%rsp\n\t"
                      : "=a"(changed), "+d"(pattern), "+D"(save), "+S"(sp)
                      :
                      : "rbx", "rcx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "cc", "memory");
