@@ -147,7 +147,7 @@ REAL_STORY(a_listener_without_descriptors_pauses_and_recovers_and_the_others_are
 
 /* ---------------------------------------------------------------- a crowd that leaves at once */
 
-enum { CROWD = 50000, CROWD_SANITIZED = 2000, ROUNDS = 5, OTHERS = 200, PORTS_AN_ADDRESS = 20000 };
+enum { CROWD = 50000, CROWD_SANITIZED = 2000, ROUNDS = 12, OTHERS = 200, PORTS_AN_ADDRESS = 20000 };
 
 /* How many connections there can be here; says why when it is not CROWD. */
 static int crowd_size(void)
