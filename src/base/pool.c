@@ -25,11 +25,7 @@
 
 enum {
     CHUNK_BYTES = 256 * 1024, /* and its alignment, so that a block finds its chunk */
-    /* A class that has so many gets the next ones as a part of a huge page each: a quarter of the time to touch them first, and one entry of
-     * the TLB for 2 MB. At most a fourth of what the class has is mapped before it is used. */
-    HUGE_FROM_CHUNKS = 32,
-    HUGE_BYTES = 2 * 1024 * 1024,
-    BATCH_BYTES = 16 * 1024, /* about what one batch may hold */
+    BATCH_BYTES = 16 * 1024,  /* about what one batch may hold */
 };
 
 /* Stands at the start of each chunk. The blocks follow. */
@@ -90,57 +86,25 @@ static void free_malloc_block(struct esi_pool *pool, void *block, size_t bytes)
     free(block);
 }
 
-/* Maps `bytes` at a multiple of `bytes`; NULL if there is no memory. */
-static char *map_aligned(size_t bytes)
+/* Maps a chunk at a multiple of its size; NULL if there is no memory. */
+static void *map_chunk(void)
 {
     const int protection = PROT_READ | PROT_WRITE, flags = MAP_PRIVATE | MAP_ANONYMOUS;
-    char *memory = mmap(NULL, bytes, protection, flags, -1, 0);
+    char *memory = mmap(NULL, CHUNK_BYTES, protection, flags, -1, 0);
     if (memory == MAP_FAILED)
         return NULL;
-    if ((uintptr_t)memory % bytes == 0)
+    if ((uintptr_t)memory % CHUNK_BYTES == 0)
         return memory;
     /* Not aligned: take twice as much and give back both ends. The next ones then mostly come out aligned. */
-    munmap(memory, bytes);
-    memory = mmap(NULL, 2 * bytes, protection, flags, -1, 0);
+    munmap(memory, CHUNK_BYTES);
+    memory = mmap(NULL, 2 * (size_t)CHUNK_BYTES, protection, flags, -1, 0);
     if (memory == MAP_FAILED)
         return NULL;
-    size_t before = (0 - (uintptr_t)memory) % bytes;
+    size_t before = (0 - (uintptr_t)memory) % CHUNK_BYTES;
     if (before)
         munmap(memory, before);
-    munmap(memory + before + bytes, bytes - before);
+    munmap(memory + before + CHUNK_BYTES, CHUNK_BYTES - before);
     return memory + before;
-}
-
-/* A huge page where the kernel has one, usual pages where not. */
-static void map_ahead(struct esi_pool_centre *centre)
-{
-    char *memory = map_aligned(HUGE_BYTES);
-    if (!memory)
-        return;
-    centre->ahead = memory;
-    centre->ahead_end = memory + HUGE_BYTES;
-    madvise(memory, HUGE_BYTES, MADV_HUGEPAGE);
-}
-
-/* Gives what is mapped and no chunk yet back to the OS; gives how many bytes. */
-static size_t drop_ahead(struct esi_pool_centre *centre)
-{
-    size_t bytes = (size_t)(centre->ahead_end - centre->ahead);
-    if (bytes)
-        munmap(centre->ahead, bytes);
-    centre->ahead = centre->ahead_end = NULL;
-    return bytes;
-}
-
-/* A chunk at a multiple of its size; NULL if there is no memory. */
-static void *map_chunk(struct esi_pool_centre *centre)
-{
-    if (centre->ahead == centre->ahead_end && centre->chunk_count >= HUGE_FROM_CHUNKS)
-        map_ahead(centre);
-    if (centre->ahead == centre->ahead_end)
-        return map_aligned(CHUNK_BYTES);
-    centre->ahead += CHUNK_BYTES;
-    return centre->ahead - CHUNK_BYTES;
 }
 
 static struct esi_pool_chunk *chunk_of(struct esi_pool_block *block)
@@ -151,7 +115,7 @@ static struct esi_pool_chunk *chunk_of(struct esi_pool_block *block)
 /* Gets fresh blocks for a class. Its lock is held. False: no memory. */
 static bool add_chunk(struct esi_pool_centre *centre, size_t block_bytes)
 {
-    struct esi_pool_chunk *chunk = map_chunk(centre);
+    struct esi_pool_chunk *chunk = map_chunk();
     if (!chunk)
         return false;
     chunk->block_count = (CHUNK_BYTES - CHUNK_HEAD) / block_bytes;
@@ -250,7 +214,6 @@ void esi_pool_fini(struct esi_pool *pool)
             centre->chunks = chunk->next;
             munmap(chunk, CHUNK_BYTES);
         }
-        drop_ahead(centre);
         pthread_mutex_destroy(&centre->lock);
     }
 }
@@ -354,7 +317,7 @@ static size_t trim_class(struct esi_pool_centre *centre, unsigned class_)
     centre->loose_count = kept;
     size_t dropped = drop_chunks(centre);
     bundle(centre, batch_blocks(class_));
-    return dropped * CHUNK_BYTES + drop_ahead(centre);
+    return dropped * CHUNK_BYTES;
 }
 
 size_t esi_pool_trim(struct esi_pool *pool)
@@ -378,7 +341,7 @@ struct esi_pool_stats esi_pool_stats(struct esi_pool *pool)
     for (unsigned class_ = 0; class_ < ESI_POOL_CLASSES; class_++) {
         struct esi_pool_centre *centre = &pool->centres[class_];
         lock(centre);
-        stats.mapped_bytes += centre->chunk_count * CHUNK_BYTES + (size_t)(centre->ahead_end - centre->ahead);
+        stats.mapped_bytes += centre->chunk_count * CHUNK_BYTES;
         stats.used_bytes += centre->out_count * esi_pool_class_bytes(class_);
         stats.used_count += centre->out_count;
         unlock(centre);
