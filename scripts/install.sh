@@ -1,6 +1,10 @@
 #!/bin/sh
 # scripts/install.sh - builds for release and installs below PREFIX (/usr/local), or DESTDIR/PREFIX for packagers.
 set -eu
+if [ $# -gt 0 ]; then
+    echo "install.sh: takes no arguments; say where by PREFIX=/some/where and DESTDIR=" >&2
+    exit 2
+fi
 cd "$(dirname "$0")/.."
 prefix=${PREFIX:-/usr/local}
 scripts/setup.sh build

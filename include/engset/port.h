@@ -24,7 +24,8 @@ typedef struct es_address {
 } es_address;
 
 /* Parses "127.0.0.1:5060" or "[::1]:5060", numbers only, nothing is looked up; "unix:/run/x.sock", a path of at most 107 bytes, or
- * "unix:@name", a name in Linux's abstract namespace, which is no file and is gone with its listener. ES_EINVAL; es_last_detail() says what is wrong. For names: es_resolve(). Any thread. */
+ * "unix:@name", a name in Linux's abstract namespace, which is no file and is gone with its listener. ES_EINVAL; es_last_detail() says what
+ * is wrong. For names: es_resolve(). Any thread. */
 ES_API ES_CHECKED es_err es_address_parse(const char *text, es_address *out);
 
 /* Writes it as es_address_parse() reads it, cut to `size`. Gives the length that it has. Any thread. */
@@ -110,6 +111,7 @@ ES_API ES_CHECKED es_err es_peer_address(int fd, es_address *out);
  *   ES_ENOTFOUND  it is not the caller's: nothing was done
  *   ES_ENOPROC    no such process (any more), or one of another node: `fd` stays the caller's
  *   ES_ENOMEM     the same
+ * Without memory for messages that are to go to it the caller ends with `system_limit`.
  * Process only. Source: gen_tcp:controlling_process/2. */
 ES_API es_err es_fd_give(int fd, es_pid pid);
 

@@ -80,7 +80,7 @@ ES_API int es_run_simulated(uint64_t seed, void (*first)(void *), void *argument
  * Unlike es_run() it leaves the program's signals as they are: SIGTERM and SIGINT end the OS process at once unless the program has a way of
  * its own (a thread in sigwait(3) that calls es_stop()). Signals from outside are handled in the program's threads alone: those of the node
  * block them all, SIGPIPE too, so that a write(2) of a process to a closed pipe gives EPIPE. With is_driven processes run in the loop's thread, under
- * its mask: there the program ignores SIGPIPE, or is ended by it. (es_write() to a socket raises none.)
+ * its mask: there the program ignores SIGPIPE, or is ended by it. (es_write() raises none.)
  * Any thread that is no process. Source: Erlang's erl_start, embedded; application:start/1. */
 ES_API es_err es_start(const es_options *options);
 

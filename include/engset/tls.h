@@ -86,8 +86,9 @@ ES_API ES_CHECKED es_err es_tls_connect(int fd, const char *host, int64_t contex
 ES_API ES_CHECKED es_err es_tls_connect_to(const char *host, const char *service, int64_t context,
                                            int64_t deadline_ns, es_tls **out);
 
-/* The same as the server, of `fd` from es_accept(), whose error is given back too. ES_EAUTH: the client's certificate, which ES_TLS_VERIFY_PEER asks for. The deadline is
- * what ends a client that connects and says nothing. Process only. Source: ssl:handshake/2. */
+/* The same as the server, of `fd` from es_accept(), whose error is given back too. ES_EAUTH: the client's certificate, which
+ * ES_TLS_VERIFY_PEER asks for. The deadline is what ends a client that connects and says nothing. Process only. Source:
+ * ssl:handshake/2. */
 ES_API ES_CHECKED es_err es_tls_accept(int fd, int64_t context, int64_t deadline_ns, es_tls **out);
 
 /* Waits until there is something to read, reads at most `size` bytes (not 0) and gives how many; 0: the other side said that it sends no

@@ -5,6 +5,7 @@
 #ifndef BASE_UNINTERRUPTED_H
 #define BASE_UNINTERRUPTED_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
 
@@ -13,6 +14,20 @@
  * begin() gave. Any thread. */
 uint32_t esi_uninterrupted_begin(void);
 void esi_uninterrupted_end(uint32_t before);
+
+/* The usual reason: `lock` is held in between. unlock() gets what lock() gave. Any thread. */
+static inline uint32_t esi_uninterrupted_lock(pthread_mutex_t *lock)
+{
+    uint32_t before = esi_uninterrupted_begin();
+    pthread_mutex_lock(lock);
+    return before;
+}
+
+static inline void esi_uninterrupted_unlock(pthread_mutex_t *lock, uint32_t before)
+{
+    pthread_mutex_unlock(lock);
+    esi_uninterrupted_end(before);
+}
 
 /* Notes for the calling thread whether the runtime runs and gives what was noted before; 1 in a thread that runs no processes. Plugged in by
  * proc with the first node; NULL: nobody can cut anything short yet. */

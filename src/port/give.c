@@ -71,13 +71,15 @@ static const struct esi_signal_kind given_kind = {
 
 ES_ATOMS(tcp, tcp_closed, tcp_error, tcp_passive);
 
-/* It was bounded when it came: no message limit drops it on the way. */
+/* It was bounded when it came: no message limit drops it on the way. Without memory the giver ends: bytes are missing, and somebody has to
+ * hear of it. */
 static void pass(es_pid to, es_term message)
 {
     struct esi_message *block;
     struct esi_process *self = esi_enter();
-    if (esi_message_copy(message, &block) == ES_OK)
-        esi_send_uncounted(to.id, block);
+    if (esi_message_copy(message, &block) != ES_OK)
+        esi_end_with(self, es_from_atom(es_am_system_limit));
+    esi_send_uncounted(to.id, block);
     esi_charge(self, 4);
     esi_leave();
 }

@@ -3,8 +3,8 @@
 #define PROC_NODE_H
 
 #include "proc/process.h"
-#include "proc/table.h"
 #include "proc/schedule/worker.h"
+#include "proc/table.h"
 
 /* Is `p` the process that es_run() started? */
 bool esi_node_is_first(struct esi_process *p);

@@ -52,9 +52,9 @@ struct esi_owned {
 };
 
 /* The first four lines of the cache are what a message touches on its way: when there are too many processes for the cache, each line more is
- * a hundred nanoseconds. And who writes it decides in which of them a field stands: what senders on other cores write at each message would be fetched
- * anew by its owner at each, if it stood beside what that reads, and so the other way round. Published: written by the owner or on its behalf,
- * relaxed; a figure to be shown. */
+ * a hundred nanoseconds. And who writes it decides in which of them a field stands: what senders on other cores write at each message would
+ * be fetched anew by its owner at each, if it stood beside what that reads, and so the other way round. Published: written by the owner or on
+ * its behalf, relaxed; a figure to be shown. */
 struct esi_process {
     /* written by senders, and by whoever makes it run */
     esi_inbox inbox;

@@ -9,8 +9,8 @@
 #include <string.h>
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "proc/table.h"
 #include "proc/schedule/worker.h"
+#include "proc/table.h"
 
 enum {
     CHUNK_BYTES = ESI_TABLE_CHUNK_BYTES,

@@ -11,10 +11,10 @@
 #include "base/alloc.h"
 #include "platform/clock.h"
 #include "platform/park.h"
-#include "proc/schedule/loop.h"
 #include "proc/memory.h"
 #include "proc/outside.h"
 #include "proc/process.h"
+#include "proc/schedule/loop.h"
 #include "proc/schedule/worker.h"
 
 struct waiter {

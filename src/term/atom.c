@@ -214,32 +214,18 @@ static es_err add(const char *text, size_t length, uint32_t hash, es_atom *out)
     return ES_OK;
 }
 
-/* A process that is killed while it makes an atom does not take the lock with it. */
-static uint32_t take_lock(void)
-{
-    uint32_t before = esi_uninterrupted_begin();
-    pthread_mutex_lock(&lock);
-    return before;
-}
-
-static void give_lock(uint32_t before)
-{
-    pthread_mutex_unlock(&lock);
-    esi_uninterrupted_end(before);
-}
-
 static void put_predefined(void)
 {
     /* acquire: pairs with the release below. */
     if (atomic_load_explicit(&predefined_are_in, memory_order_acquire))
         return;
-    uint32_t before = take_lock();
+    uint32_t before = esi_uninterrupted_lock(&lock);
     if (!atomic_load_explicit(&predefined_are_in, memory_order_relaxed)) {
         for (uint32_t i = 0; i < ESI_AM_COUNT; i++)
             put_slot(&first_table, hash_text(predefined_names[i], strlen(predefined_names[i])), i);
         atomic_store_explicit(&predefined_are_in, true, memory_order_release);
     }
-    give_lock(before);
+    esi_uninterrupted_unlock(&lock, before);
 }
 
 es_err es_atom_find(const char *text, size_t length, es_atom *out)
@@ -260,10 +246,10 @@ es_err es_atom_make(const char *text, size_t length, es_atom *out)
         return ES_EINVAL;
     if (characters > ESI_ATOM_CHARACTERS_MAX)
         return ES_ELIMIT;
-    uint32_t before = take_lock();
+    uint32_t before = esi_uninterrupted_lock(&lock);
     if (!find(text, length, hash, out))
         err = add(text, length, hash, out);
-    give_lock(before);
+    esi_uninterrupted_unlock(&lock, before);
     return err;
 }
 
@@ -271,9 +257,9 @@ void esi_atom_set_limit(uint32_t limit)
 {
     if (limit > ESI_ATOM_LIMIT_MAX)
         limit = ESI_ATOM_LIMIT_MAX;
-    uint32_t before = take_lock();
+    uint32_t before = esi_uninterrupted_lock(&lock);
     atomic_store_explicit(&atom_limit, limit, memory_order_relaxed);
-    give_lock(before);
+    esi_uninterrupted_unlock(&lock, before);
 }
 
 uint32_t esi_atom_count(void)

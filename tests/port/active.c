@@ -180,6 +180,35 @@ REAL_STORY(data_that_was_asked_for_by_number_does_not_count_against_the_limit, 1
     }
 }
 
+/* Of {Parent, Fd}: gets more than its limit from who had the descriptor before. */
+static void is_limited_and_inherits(es_term argument)
+{
+    es_pid parent;
+    int fd = -1, count = 0;
+    EXPECT(es_match(argument, ES_TUPLE(&parent, &fd)));
+    EXPECT(got(begin_));
+    while (count < BOUGHT && got(ES_TUPLE(tcp, fd, ES_ANY)))
+        count++;
+    EXPECT(got(ES_TUPLE(es_am_tcp_passive, fd)));
+    es_send(parent, ES_TUPLE(result, count));
+}
+
+REAL_STORY(what_goes_to_the_next_owner_does_not_count_against_its_limit, 1, "")
+{
+    int pair[2];
+    connect_pair(pair);
+    es_pid heir =
+        es_spawn_opt(ES_WITH(.message_limit = LIMIT), is_limited_and_inherits, ES_TUPLE(es_self(), pair[1]));
+    EXPECT(es_packet(pair[1], ES_PACKET_1, 0) == ES_OK && es_active(pair[1], BOUGHT) == ES_OK);
+    for (int n = 0; n < BOUGHT; n++)
+        writes(pair[0], "\1x", 2);
+    for (es_info info; es_process_info(es_self(), &info) && info.messages <= BOUGHT;)
+        es_sleep(1); /* until all have come, and that they have */
+    EXPECT(es_fd_give(pair[1], heir) == ES_OK);
+    es_send(heir, begin_);
+    EXPECT(got(ES_TUPLE(result, BOUGHT)));
+}
+
 /* ---------------------------------------------------------------- a flood */
 
 static void floods(es_term argument)
@@ -547,6 +576,7 @@ int main(void)
         cmocka_unit_test(credit_adds_up_may_be_endless_and_ends_at_once),
         cmocka_unit_test(the_end_and_a_reset_come_as_messages),
         cmocka_unit_test(data_that_was_asked_for_by_number_does_not_count_against_the_limit),
+        cmocka_unit_test(what_goes_to_the_next_owner_does_not_count_against_its_limit),
         cmocka_unit_test(pipes_and_unix_sockets_are_active_as_well),
         cmocka_unit_test(a_flood_with_small_credit_takes_bounded_memory),
         cmocka_unit_test(all_that_is_there_comes_without_another_event),

@@ -1,6 +1,7 @@
 /* report.c - what is told of a process that ends by an error that the runtime found, or of its own will. */
 #include <engset.h>
 #include "story.h"
+#include "base/log.h"
 #include "proc/contain/report.h"
 
 #ifdef __clang__
@@ -254,9 +255,44 @@ static void test_the_report_names_who_is_told(void **state)
     assert_said("\n  told            1 link: <0.2.");
 }
 
+/* ---- the first process ---- */
+
+static void keep_line(int level, const char *line, size_t length)
+{
+    (void)level;
+    keep(line, length);
+}
+
+static void waits_for_ever(void)
+{
+    es_receive
+        es_case(bad_luck) {
+        }
+}
+
+/* Somebody is told, who could be given the reason's block: it is still needed. */
+static void ends_linked_with_a_long_reason(void *unused)
+{
+    (void)unused;
+    es_spawn_link(waits_for_ever);
+    es_exit(ES_TUPLE(bad_luck, 42));
+}
+
+static void the_end_of_the_first_process_is_told_with_its_reason(void **state)
+{
+    (void)state;
+    said[0] = '\0';
+    esi_log_set_sink(keep_line);
+    int status = es_run(ends_linked_with_a_long_reason, NULL, &(es_options){.schedulers = 2});
+    esi_log_set_sink(NULL);
+    assert_int_equal(status, 1);
+    assert_said("the first process ended, and the node with it: {bad_luck,42}");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_end_of_the_first_process_is_told_with_its_reason),
         cmocka_unit_test(test_a_report_of_misuse_says_where_it_was),
         cmocka_unit_test(test_who_left_by_a_jump_is_named_by_its_function),
         cmocka_unit_test(test_too_much_memory_is_told_with_its_figures),

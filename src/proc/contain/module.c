@@ -34,7 +34,8 @@ struct table {
         foreign_high; /* between these lies all FOREIGN and CONTAINED code; equal: there is none */
 };
 
-/* All guarded by the lock but `current`, which handlers read. */
+/* All guarded by the lock but `current`, which handlers read. The loader's lock is held while constructors run, which then come here: so
+ * nothing below asks the loader for that one (dladdr, dlsym) with ours held. A kill may not leave a process that has ours. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct {
     uintptr_t address;
@@ -48,21 +49,6 @@ static int promise_count;
 static uintptr_t libc_address; /* somewhere in libc */
 static _Atomic unsigned generation;
 static struct table *_Atomic current;
-
-/* The loader's lock is held while constructors run, which then come here: so nothing below asks the loader for that lock
- * (dladdr, dlsym) with ours held. A kill may not leave a process that has the lock. */
-static uint32_t take_lock(void)
-{
-    uint32_t before = esi_uninterrupted_begin();
-    pthread_mutex_lock(&lock);
-    return before;
-}
-
-static void give_lock(uint32_t before)
-{
-    pthread_mutex_unlock(&lock);
-    esi_uninterrupted_end(before);
-}
 
 static const char *last_part(const char *path)
 {
@@ -297,16 +283,16 @@ static bool is_started(void)
 void esi_module_mark(const void *address, unsigned flags)
 {
     uintptr_t base = base_of((uintptr_t)address);
-    uint32_t before = take_lock();
+    uint32_t before = esi_uninterrupted_lock(&lock);
     if (note_mark((uintptr_t)address, base, flags) && is_started() && publish())
         warn_of_missing_flags();
-    give_lock(before);
+    esi_uninterrupted_unlock(&lock, before);
 }
 
 void esi_module_unmark(const void *address)
 {
     uintptr_t base = base_of((uintptr_t)address);
-    uint32_t before = take_lock();
+    uint32_t before = esi_uninterrupted_lock(&lock);
     for (int i = 0; i < mark_count; i++) {
         if (marks[i].base == base) {
             marks[i] = marks[--mark_count];
@@ -317,7 +303,7 @@ void esi_module_unmark(const void *address)
             break;
         }
     }
-    give_lock(before);
+    esi_uninterrupted_unlock(&lock, before);
 }
 
 /* ---- from outside ---- */
@@ -325,7 +311,7 @@ void esi_module_unmark(const void *address)
 es_err esi_modules_start(void)
 {
     void *in_libc = dlsym(RTLD_DEFAULT, "gnu_get_libc_version");
-    uint32_t before = take_lock();
+    uint32_t before = esi_uninterrupted_lock(&lock);
     libc_address = (uintptr_t)in_libc;
     es_err err = publish() ? ES_OK : ES_ENOMEM;
     const char *strict = getenv("ES_STRICT");
@@ -333,28 +319,28 @@ es_err esi_modules_start(void)
         esi_log(ESI_LOG_ERROR, "ES_STRICT=1: not started with modules that lack the flags of engset.pc");
         err = ES_EINVAL;
     }
-    give_lock(before);
+    esi_uninterrupted_unlock(&lock, before);
     return err;
 }
 
 void esi_modules_stop(void)
 {
-    uint32_t before = take_lock();
+    uint32_t before = esi_uninterrupted_lock(&lock);
     struct table *table = atomic_exchange_explicit(&current, NULL, memory_order_relaxed);
     while (table) {
         struct table *older = table->older;
         free_table(table);
         table = older;
     }
-    give_lock(before);
+    esi_uninterrupted_unlock(&lock, before);
 }
 
 void esi_modules_refresh(void)
 {
-    uint32_t before = take_lock();
+    uint32_t before = esi_uninterrupted_lock(&lock);
     if (is_started())
         publish();
-    give_lock(before);
+    esi_uninterrupted_unlock(&lock, before);
 }
 
 struct search {
@@ -379,7 +365,7 @@ es_err es_contain(const char *soname)
     if (!search.is_found)
         return ES_ENOTFOUND;
     es_err err = ES_OK;
-    uint32_t before = take_lock();
+    uint32_t before = esi_uninterrupted_lock(&lock);
     if (!is_promised(soname)) {
         if (promise_count == PROMISES_MAX)
             err = ES_ELIMIT;
@@ -388,7 +374,7 @@ es_err es_contain(const char *soname)
     }
     if (err == ES_OK && is_started() && !publish())
         err = ES_ENOMEM;
-    give_lock(before);
+    esi_uninterrupted_unlock(&lock, before);
     return err;
 }
 

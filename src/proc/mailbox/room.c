@@ -14,8 +14,8 @@
 
 #include "platform/clock.h"
 #include "proc/call.h"
-#include "proc/process.h"
 #include "proc/mailbox/send.h"
+#include "proc/process.h"
 
 struct waiter_bond {
     struct esi_bond bond;         /* at the receiver: the key is the question's reference */

@@ -3,8 +3,8 @@
 #include <locale.h>
 #include <signal.h>
 #include "proc/contain/fault.h"
-#include "proc/schedule/habits.h"
 #include "proc/process.h"
+#include "proc/schedule/habits.h"
 #include "proc/schedule/worker.h"
 
 struct esi_habits {
@@ -62,9 +62,8 @@ static struct esi_habits *habits_of(struct esi_process *self)
 int es_pthread_sigmask(int how, const sigset_t *set, sigset_t *old)
 {
     sigset_t wanted, before;
-    if (set) { /* outside the runtime, as `old` is written: a bad pointer is the caller's fault alone */
+    if (set) /* outside the runtime, as `old` is written: a bad pointer is the caller's fault alone */
         wanted = *set;
-    }
     struct esi_process *self = esi_enter();
     if (self && set && how != SIG_UNBLOCK) {
         sigdelset(&wanted, esi_fault_kill_signal());

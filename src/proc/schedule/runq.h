@@ -1,10 +1,10 @@
 /* proc/schedule/runq.h - a scheduler's queue of runnable processes. Its holder puts and takes, idle schedulers steal, any thread may put.
  *
  * Who was woken, or has had its turn, stands in a line by priority: first come, first served. Who was just spawned stands apart, with the
- * young: children go before those who were spawned earlier, in the order in which their parent made them while none was taken meanwhile. So a tree of processes grows
- * branch by branch and not level by level, and what it needs at a time is its height, not its breadth: stacks and control blocks are
- * used again while they are in the cache (the order of Cilk: Blumofe, Leiserson, "Scheduling multithreaded computations by work
- * stealing", 1999). A thief takes the oldest of the young, which have most before them. */
+ * young: children go before those who were spawned earlier, in the order in which their parent made them while none was taken meanwhile. So
+ * a tree of processes grows branch by branch and not level by level, and what it needs at a time is its height, not its breadth: stacks and
+ * control blocks are used again while they are in the cache (the order of Cilk: Blumofe, Leiserson, "Scheduling multithreaded computations
+ * by work stealing", 1999). A thief takes the oldest of the young, which have most before them. */
 #ifndef PROC_SCHEDULE_RUNQ_H
 #define PROC_SCHEDULE_RUNQ_H
 
@@ -29,6 +29,7 @@ struct esi_runq {
     bool was_young;                     /* the last turn that began here was of the young */
 };
 
+/* An empty one, of memory that is all zero. fini: nobody uses it any more; who is queued stays where it is. */
 void esi_runq_init(struct esi_runq *runq);
 void esi_runq_fini(struct esi_runq *runq);
 
