@@ -38,6 +38,7 @@ struct esi_pool_centre {
     struct esi_pool_block *loose;      /* blocks of no batch, from foreign threads and flushed caches */
     size_t loose_count;
     char *fresh, *fresh_end;       /* of the newest chunk: what was never handed out */
+    char *backed_end;              /* up to here the kernel was asked for its pages */
     struct esi_pool_chunk *chunks; /* all chunks of this class */
     size_t chunk_count;
     size_t out_count; /* blocks that are in use or in a cache */

@@ -43,12 +43,6 @@ void esi_wheel_init(struct esi_wheel *wheel, uint64_t now_ns)
     }
 }
 
-void esi_timer_node_init(struct esi_timer_node *node)
-{
-    esi_list_init(&node->in_wheel);
-    node->deadline_ns = 0;
-}
-
 /* Puts a timer that has its deadline where W1 wants it. */
 static void place(struct esi_wheel *wheel, struct esi_timer_node *node)
 {

@@ -35,7 +35,11 @@ struct esi_wheel {
 void esi_wheel_init(struct esi_wheel *wheel, uint64_t now_ns);
 
 /* Makes a timer that is not armed. */
-void esi_timer_node_init(struct esi_timer_node *node);
+static inline void esi_timer_node_init(struct esi_timer_node *node)
+{
+    esi_list_init(&node->in_wheel);
+    node->deadline_ns = 0;
+}
 
 /* Arms `node`, which must not be armed. A deadline that is past fires at the next esi_wheel_expire(). The
  * node belongs to the wheel until it fires or is removed. */

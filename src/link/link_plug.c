@@ -29,6 +29,7 @@ __attribute__((constructor(150))) static void plug_in(void)
     esi_plug.spawn_monitor = esi_monitor_spawn;
     esi_plug.watcher = esi_monitor_watcher;
     esi_plug.alias_admits = esi_alias_admits;
+    esi_plug.timer_rings = esi_timer_send;
     esi_plug.send_exit = esi_send_exit;
     esi_plug.ending = forget;
     esi_plug.node_down = esi_timers_forget_all;

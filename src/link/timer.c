@@ -19,8 +19,10 @@
 #include "link/name.h"
 #include "link/timer.h"
 #include "link/timer_book.h"
+#include "platform/clock.h"
 #include "proc/mailbox/block.h"
 #include "proc/outside.h"
+#include "proc/schedule/wheel.h"
 
 #define NS_PER_MS 1000000
 
@@ -44,28 +46,21 @@ static bool get_wheel(es_ref ref, unsigned *wheel)
     return !ref.node && number < (uint64_t)esi_node.scheduler_count;
 }
 
-/* Ends what was taken out (T2). */
-static void pending_free(struct esi_pending *p)
-{
-    esi_message_free_here(esi_pending_message(p));
-}
-
 /* Takes it out. With the wheel's lock held. */
-static void take_out(unsigned wheel, struct esi_pending *p)
+static void take_out(unsigned wheel, struct esi_message *message)
 {
-    esi_timer_disarm(&p->timer);
-    esi_book_remove(&wheels[wheel].book, p);
+    esi_timer_disarm(esi_timer_of(message));
+    esi_book_remove(&wheels[wheel].book, message);
 }
 
 /* ------------------------------------------------------------ firing */
 
-/* With the wheel's lock held. */
-static void fire(struct esi_timer *timer)
+void esi_timer_send(struct esi_timer *timer)
 {
-    struct esi_pending *p = ESI_CONTAINER_OF(timer, struct esi_pending, timer);
-    struct esi_message *message = esi_pending_message(p);
-    uint64_t to = message->to ? message->to : esi_name_find(p->name);
-    esi_book_remove(&wheels[atomic_load_explicit(&timer->wheel, memory_order_relaxed) - 1].book, p);
+    struct esi_message *message = esi_message_of(timer);
+    uint64_t to = message->to ? message->to : esi_name_find(message->in_book.name);
+    esi_book_remove(&wheels[atomic_load_explicit(&timer->wheel, memory_order_relaxed) - 1].book, message);
+    message->kind = NULL; /* no timer any more */
     if (!to || !esi_signal_push(to, message))
         esi_message_free(message);
 }
@@ -92,39 +87,37 @@ static void write_place(struct esi_message *message, uint64_t place)
     ref[2] = place;
 }
 
-/* Arms and enters what is built, or ends it when nobody is there. ES_ENOMEM: it is still the caller's. */
-static es_err start(struct esi_process *self, struct esi_pending *p, uint64_t deadline_ns, bool wrapped,
-                    es_ref *ref)
+/* Enters and arms what is built, or ends it when nobody is there. ES_ENOMEM: it is still the caller's. */
+static es_err start(struct esi_process *self, struct esi_message *message, uint64_t deadline_ns, bool wrapped,
+                    uint64_t *place)
 {
-    struct esi_message *message = esi_pending_message(p);
+    struct esi_timer *timer = esi_timer_of(message);
     unsigned wheel = esi_wheel_here();
-    struct esi_timer_book *book = &wheels[wheel].book;
     bool must_rouse = false;
     esi_wheel_lock(wheel);
-    bool has_room = esi_book_reserve(book);
-    bool is_wanted = has_room && (!message->to || has_noted(self, message->to, wheel));
-    if (is_wanted) {
-        esi_book_add(book, p);
-        ref->pid = place_of(wheel, p->slot);
+    bool is_wanted = !message->to || has_noted(self, message->to, wheel);
+    bool is_in = is_wanted && esi_book_add(&wheels[wheel].book, message);
+    if (is_in) {
+        *place = place_of(wheel, timer->slot);
         if (wrapped)
-            write_place(message, ref->pid);
-        must_rouse = esi_timer_arm(&p->timer, wheel, deadline_ns);
+            write_place(message, *place);
+        must_rouse = esi_timer_arm(timer, wheel, deadline_ns);
     }
     esi_wheel_unlock(wheel);
     if (must_rouse)
         esi_wheel_rouse(wheel);
-    if (has_room && !is_wanted)
-        pending_free(p);
-    return has_room ? ES_OK : ES_ENOMEM;
+    if (!is_wanted)
+        esi_message_free_here(message);
+    return is_in || !is_wanted ? ES_OK : ES_ENOMEM;
 }
 
 /* The absolute time; what does not fit is as good as never. */
 static uint64_t deadline(int64_t time_ms, bool absolute)
 {
-    uint64_t base = absolute ? 0 : (uint64_t)es_now_ns();
-    if ((uint64_t)time_ms > (UINT64_MAX - 1 - base) / NS_PER_MS)
-        return UINT64_MAX - 1;
-    return base + (uint64_t)time_ms * NS_PER_MS;
+    if (time_ms > INT64_MAX / NS_PER_MS)
+        return ESI_NO_DEADLINE - 1;
+    /* No overflow: the clock, too, stays below 2^63 for 292 years. */
+    return (absolute ? 0 : esi_clock_now_ns()) + (uint64_t)time_ms * NS_PER_MS;
 }
 
 /* Who is meant: a local process, a name, or nobody who can be reached from here (`*id` and `*name` stay 0). */
@@ -141,12 +134,13 @@ static bool get_receiver(es_term to, uint64_t *id, es_atom *name)
 }
 
 /* A block with the message, and room for the timer before it. */
-static es_err build(es_ref ref, es_term message, bool wrapped, struct esi_message **out)
+static es_err build(uint64_t number, es_term message, bool wrapped, struct esi_message **out)
 {
-    if (wrapped)
-        return esi_message_copy_behind(sizeof(struct esi_pending),
-                                       es_lend(ES_TUPLE(es_am_timeout, ref, message)), out);
-    return esi_message_copy_behind_here(sizeof(struct esi_pending), message, out);
+    if (!wrapped)
+        return esi_message_copy_behind_here(sizeof(struct esi_timer), message, out);
+    es_ref ref = {.id = number, .pid = PLACE_MARK};
+    return esi_message_copy_behind(sizeof(struct esi_timer), es_lend(ES_TUPLE(es_am_timeout, ref, message)),
+                                   out);
 }
 
 es_ref esi_send_later(es_term to, es_term message, int64_t time_ms, bool wrapped, bool absolute)
@@ -158,19 +152,20 @@ es_ref esi_send_later(es_term to, es_term message, int64_t time_ms, bool wrapped
     es_atom name = {0};
     if (time_ms < 0 || !get_receiver(to, &id, &name))
         esi_badarg(self, "start_timer");
-    es_ref ref = esi_ref_new(self);
-    ref.pid = PLACE_MARK; /* of a timer that is not started: nowhere, since its id is not found there */
+    uint64_t number = esi_reference_any();
+    uint64_t place = PLACE_MARK; /* until it is entered: no such number is found there */
+    if (wrapped)
+        esi_mailbox_mark(&self->mailbox, number); /* receiving by it starts behind what is there */
     struct esi_message *block = NULL;
-    es_err error = build(ref, message, wrapped, &block);
+    es_err error = build(number, message, wrapped, &block);
     if (error == ES_OK) {
-        struct esi_pending *p = (struct esi_pending *)(void *)block->words;
-        esi_timer_init(&p->timer, fire);
-        p->reference = ref.id;
-        p->name = name;
+        esi_timer_init(esi_timer_of(block), ESI_RINGS_MESSAGE);
+        block->timer = number;
+        block->in_book.name = name;
         block->to = id;
-        error = start(self, p, deadline(time_ms, absolute), wrapped, &ref);
+        error = start(self, block, deadline(time_ms, absolute), wrapped, &place);
         if (error != ES_OK)
-            pending_free(p);
+            esi_message_free_here(block);
     }
     if (error == ES_EINVAL)
         esi_badarg(self, "start_timer");
@@ -178,7 +173,7 @@ es_ref esi_send_later(es_term to, es_term message, int64_t time_ms, bool wrapped
         esi_end_with(self, es_from_atom(es_am_system_limit));
     esi_charge(self, 4);
     esi_leave_here();
-    return ref;
+    return (es_ref){.id = number, .pid = place};
 }
 
 /* ------------------------------------------------------------ cancelling and reading */
@@ -186,33 +181,33 @@ es_ref esi_send_later(es_term to, es_term message, int64_t time_ms, bool wrapped
 /* Begun milliseconds count. */
 static int64_t left_ms(uint64_t deadline_ns)
 {
-    uint64_t now = (uint64_t)es_now_ns();
+    uint64_t now = esi_clock_now_ns();
     return deadline_ns <= now ? 0 : (int64_t)((deadline_ns - now + NS_PER_MS - 1) / NS_PER_MS);
 }
 
 /* The timer with that reference, if it is there; `do_take`: out of wheel and book, and so the caller's. `*deadline_ns` is written if found. */
-static struct esi_pending *look_up(es_ref ref, bool do_take, uint64_t *deadline_ns)
+static struct esi_message *look_up(es_ref ref, bool do_take, uint64_t *deadline_ns)
 {
     unsigned wheel;
     if (!get_wheel(ref, &wheel))
         return NULL;
     esi_wheel_lock(wheel);
-    struct esi_pending *p = esi_book_find(&wheels[wheel].book, (uint32_t)ref.pid, ref.id);
-    if (p)
-        *deadline_ns = p->timer.node.deadline_ns;
-    if (p && do_take)
-        take_out(wheel, p);
+    struct esi_message *message = esi_book_find(&wheels[wheel].book, (uint32_t)ref.pid, ref.id);
+    if (message)
+        *deadline_ns = esi_timer_of(message)->node.deadline_ns;
+    if (message && do_take)
+        take_out(wheel, message);
     esi_wheel_unlock(wheel);
-    return p;
+    return message;
 }
 
 static int64_t cancel(es_ref ref)
 {
     uint64_t deadline_ns;
-    struct esi_pending *p = look_up(ref, true, &deadline_ns);
-    if (!p)
+    struct esi_message *message = look_up(ref, true, &deadline_ns);
+    if (!message)
         return ES_ENOTFOUND;
-    pending_free(p);
+    esi_message_free_here(message);
     return left_ms(deadline_ns);
 }
 
@@ -284,13 +279,13 @@ int64_t es_read_timer(es_ref timer)
 static bool forget_one(unsigned wheel, uint64_t receiver)
 {
     esi_wheel_lock(wheel);
-    struct esi_pending *p = esi_book_find_for(&wheels[wheel].book, receiver);
-    if (p)
-        take_out(wheel, p);
+    struct esi_message *message = esi_book_find_for(&wheels[wheel].book, receiver);
+    if (message)
+        take_out(wheel, message);
     esi_wheel_unlock(wheel);
-    if (p)
-        pending_free(p);
-    return p;
+    if (message)
+        esi_message_free_here(message);
+    return message;
 }
 
 void esi_timers_forget(struct esi_process *self)
@@ -310,9 +305,9 @@ void esi_timers_forget_all(void)
     for (unsigned wheel = 0; wheel < (unsigned)esi_node.scheduler_count; wheel++) {
         struct esi_timer_book *book = &wheels[wheel].book;
         uint32_t slot = 0;
-        for (struct esi_pending *p; (p = esi_book_next(book, &slot));) {
-            take_out(wheel, p);
-            pending_free(p);
+        for (struct esi_message *message; (message = esi_book_next(book, &slot));) {
+            take_out(wheel, message);
+            esi_message_free_here(message);
         }
         esi_book_clear(book);
     }

@@ -4,6 +4,9 @@
 
 #include "proc/process.h"
 
+/* One of this room's timers is due, and taken off its wheel, whose lock is held: its message goes out. */
+void esi_timer_send(struct esi_timer *timer);
+
 /* `self` ends: the timers whose messages are for it are gone. */
 void esi_timers_forget(struct esi_process *self);
 

@@ -58,65 +58,54 @@ static bool is_used(uint64_t word)
     return !(word & 1);
 }
 
-static struct esi_pending *pending_of(uint64_t word)
+static struct esi_message *message_of(uint64_t word)
 {
-    return (struct esi_pending *)(uintptr_t)word;
+    return (struct esi_message *)(uintptr_t)word;
 }
 
-static uint64_t word_of(struct esi_pending *pending)
+static uint64_t word_of(struct esi_message *message)
 {
-    return (uint64_t)(uintptr_t)pending;
+    return (uint64_t)(uintptr_t)message;
 }
 
-static void take_slot(struct esi_timer_book *book, struct esi_pending *pending)
+static void take_slot(struct esi_timer_book *book, struct esi_message *message)
 {
-    pending->slot = book->free_slot ? book->free_slot - 1 : book->slots_used++;
-    uint64_t *word = word_at(&book->slots, pending->slot);
+    esi_timer_of(message)->slot = book->free_slot ? book->free_slot - 1 : book->slots_used++;
+    uint64_t *word = word_at(&book->slots, esi_timer_of(message)->slot);
     if (book->free_slot)
         book->free_slot = (uint32_t)(*word >> 1);
-    *word = word_of(pending);
+    *word = word_of(message);
 }
 
-static void give_slot(struct esi_timer_book *book, struct esi_pending *pending)
+static void give_slot(struct esi_timer_book *book, struct esi_message *message)
 {
-    *word_at(&book->slots, pending->slot) = (uint64_t)book->free_slot << 1 | 1;
-    book->free_slot = pending->slot + 1;
+    *word_at(&book->slots, esi_timer_of(message)->slot) = (uint64_t)book->free_slot << 1 | 1;
+    book->free_slot = esi_timer_of(message)->slot + 1;
 }
 
-struct esi_pending *esi_book_find(const struct esi_timer_book *book, uint32_t slot, uint64_t reference)
+struct esi_message *esi_book_find(const struct esi_timer_book *book, uint32_t slot, uint64_t reference)
 {
     if (slot >= book->slots_used)
         return NULL;
     uint64_t word = *word_at(&book->slots, slot);
-    return is_used(word) && pending_of(word)->reference == reference ? pending_of(word) : NULL;
+    return is_used(word) && message_of(word)->timer == reference ? message_of(word) : NULL;
 }
 
-struct esi_pending *esi_book_next(const struct esi_timer_book *book, uint32_t *slot)
+struct esi_message *esi_book_next(const struct esi_timer_book *book, uint32_t *slot)
 {
     while (*slot < book->slots_used) {
         uint64_t word = *word_at(&book->slots, (*slot)++);
         if (is_used(word))
-            return pending_of(word);
+            return message_of(word);
     }
     return NULL;
 }
 
 /* ------------------------------------------------------------ receivers */
 
-static uint64_t receiver_of(struct esi_pending *pending)
+static struct esi_message *at_slot(const struct esi_timer_book *book, uint32_t slot)
 {
-    return esi_pending_message(pending)->to;
-}
-
-static struct esi_list *in_ring(struct esi_pending *pending)
-{
-    return &esi_pending_message(pending)->in_list;
-}
-
-static struct esi_pending *next_in_ring(struct esi_pending *pending)
-{
-    return (struct esi_pending *)(void *)ESI_CONTAINER_OF(in_ring(pending)->next, struct esi_message, in_list)
-        ->words;
+    return message_of(*word_at(&book->slots, slot));
 }
 
 /* The highest power of two in `count`, which is not 0. */
@@ -139,27 +128,27 @@ static uint64_t *bucket_of(const struct esi_timer_book *book, uint64_t receiver)
     return word_at(&book->buckets, bucket_number(book, receiver));
 }
 
-static void put_first(struct esi_timer_book *book, struct esi_pending *pending)
+static void put_first(struct esi_timer_book *book, struct esi_message *message)
 {
-    uint64_t *bucket = bucket_of(book, receiver_of(pending));
-    pending->next = pending_of(*bucket);
-    pending->is_first = true;
-    *bucket = word_of(pending);
+    uint64_t *bucket = bucket_of(book, message->to);
+    message->in_book.chain = message_of(*bucket);
+    esi_timer_of(message)->is_first = true;
+    *bucket = word_of(message);
 }
 
 /* Puts `by` (may be NULL) where `first` was in its bucket. */
-static void replace_first(struct esi_timer_book *book, struct esi_pending *first, struct esi_pending *by)
+static void replace_first(struct esi_timer_book *book, struct esi_message *first, struct esi_message *by)
 {
-    uint64_t *bucket = bucket_of(book, receiver_of(first));
-    struct esi_pending *before = NULL, *rest = by ? by : first->next;
-    for (struct esi_pending *it = pending_of(*bucket); it != first; it = it->next)
+    uint64_t *bucket = bucket_of(book, first->to);
+    struct esi_message *before = NULL, *rest = by ? by : first->in_book.chain;
+    for (struct esi_message *it = message_of(*bucket); it != first; it = it->in_book.chain)
         before = it;
     if (by) {
-        by->next = first->next;
-        by->is_first = true;
+        by->in_book.chain = first->in_book.chain;
+        esi_timer_of(by)->is_first = true;
     }
     if (before)
-        before->next = rest;
+        before->in_book.chain = rest;
     else
         *bucket = word_of(rest);
 }
@@ -170,74 +159,91 @@ static void grow(struct esi_timer_book *book)
     if (!has_word(&book->buckets, book->bucket_count) && !add_page(&book->buckets))
         return;
     uint64_t *twin = word_at(&book->buckets, book->bucket_count - low_of(book->bucket_count));
-    struct esi_pending *chain = pending_of(*twin), *pending;
+    struct esi_message *chain = message_of(*twin), *message;
     *twin = 0;
     book->bucket_count++;
-    while ((pending = chain)) {
-        chain = pending->next;
-        put_first(book, pending);
+    while ((message = chain)) {
+        chain = message->in_book.chain;
+        put_first(book, message);
     }
 }
 
-struct esi_pending *esi_book_find_for(const struct esi_timer_book *book, uint64_t receiver)
+struct esi_message *esi_book_find_for(const struct esi_timer_book *book, uint64_t receiver)
 {
     if (!book->bucket_count)
         return NULL;
-    struct esi_pending *first = pending_of(*bucket_of(book, receiver));
-    while (first && receiver_of(first) != receiver)
-        first = first->next;
+    struct esi_message *first = message_of(*bucket_of(book, receiver));
+    while (first && first->to != receiver)
+        first = first->in_book.chain;
     return first;
 }
 
-static void add_to_ring(struct esi_timer_book *book, struct esi_pending *pending)
+/* Both have their slots. Behind the first, so that the next one in it is a new one: then the oldest, which is mostly the next to go, is seldom the
+ * first, whose place in its bucket would have to be found. */
+static void join_ring(struct esi_timer_book *book, struct esi_message *first, struct esi_message *message)
 {
-    struct esi_pending *first = esi_book_find_for(book, receiver_of(pending));
-    pending->is_first = false;
+    uint32_t slot = esi_timer_of(message)->slot;
+    message->in_book.previous = esi_timer_of(first)->slot;
+    message->in_book.next = first->in_book.next;
+    at_slot(book, first->in_book.next)->in_book.previous = slot;
+    first->in_book.next = slot;
+}
+
+static void add_to_ring(struct esi_timer_book *book, struct esi_message *message)
+{
+    struct esi_timer *timer = esi_timer_of(message);
+    struct esi_message *first = esi_book_find_for(book, message->to);
+    timer->is_first = false;
     if (first) {
-        esi_list_push_back(in_ring(first), in_ring(pending));
+        join_ring(book, first, message);
         return;
     }
-    esi_list_init(in_ring(pending));
-    put_first(book, pending);
+    message->in_book.next = message->in_book.previous = timer->slot;
+    put_first(book, message);
     if (++book->receiver_count > book->bucket_count)
         grow(book);
 }
 
-static void remove_from_ring(struct esi_timer_book *book, struct esi_pending *pending)
+static void remove_from_ring(struct esi_timer_book *book, struct esi_message *message)
 {
-    if (pending->is_first) {
-        bool is_alone = esi_list_is_empty(in_ring(pending));
-        replace_first(book, pending, is_alone ? NULL : next_in_ring(pending));
-        book->receiver_count -= is_alone;
+    struct esi_message *next = at_slot(book, message->in_book.next);
+    if (esi_timer_of(message)->is_first) {
+        replace_first(book, message, next == message ? NULL : next);
+        book->receiver_count -= next == message;
     }
-    esi_list_remove(in_ring(pending));
+    next->in_book.previous = message->in_book.previous;
+    at_slot(book, message->in_book.previous)->in_book.next = message->in_book.next;
 }
 
 /* ------------------------------------------------------------ both */
 
-bool esi_book_reserve(struct esi_timer_book *book)
+/* A page of slots more; with the first the first bucket. False: no memory. */
+static bool make_room(struct esi_timer_book *book)
 {
     if (!book->bucket_count) {
         if (!add_page(&book->buckets))
             return false;
         book->bucket_count = 1;
     }
-    return book->free_slot || has_word(&book->slots, book->slots_used) || add_page(&book->slots);
+    return add_page(&book->slots);
 }
 
-void esi_book_add(struct esi_timer_book *book, struct esi_pending *pending)
+bool esi_book_add(struct esi_timer_book *book, struct esi_message *message)
 {
-    take_slot(book, pending);
-    if (receiver_of(pending))
-        add_to_ring(book, pending);
+    if (!book->free_slot && !has_word(&book->slots, book->slots_used) && !make_room(book))
+        return false;
+    take_slot(book, message);
+    if (message->to)
+        add_to_ring(book, message);
+    return true;
 }
 
-void esi_book_remove(struct esi_timer_book *book, struct esi_pending *pending)
+void esi_book_remove(struct esi_timer_book *book, struct esi_message *message)
 {
-    esi_assert(pending_of(*word_at(&book->slots, pending->slot)) == pending);
-    give_slot(book, pending);
-    if (receiver_of(pending))
-        remove_from_ring(book, pending);
+    esi_assert(at_slot(book, esi_timer_of(message)->slot) == message);
+    if (message->to)
+        remove_from_ring(book, message);
+    give_slot(book, message);
 }
 
 void esi_book_clear(struct esi_timer_book *book)

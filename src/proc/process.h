@@ -355,6 +355,8 @@ struct esi_plug {
     void (*descriptor_closed)(void);
     /* Whose monitor a bond of the order MONITORED_BY is; 0: nobody's of this node. On behalf of who has the bond. */
     uint64_t (*watcher)(const struct esi_bond *bond);
+    /* A timer ESI_RINGS_MESSAGE is due: its message is sent. With its wheel's lock held; any worker, must be short. */
+    void (*timer_rings)(struct esi_timer *timer);
     /* esi_send_exit(), for the node's stop. */
     es_err (*send_exit)(es_pid to, es_term reason);
     /* `self` ends and has ESI_FLAG_KNOWN; its inbox is closed, its bonds are not told yet. */

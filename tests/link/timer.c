@@ -1,6 +1,7 @@
 /* timer.c - proves timers: the cases TMR-01 to TMR-16, but for TMR-15, which is in wall_clock.c. */
 #include <pthread.h>
 #include "story.h"
+#include "proc/process.h"
 
 ES_ATOMS(r, tick, done, ready, later_name);
 
@@ -74,6 +75,21 @@ STORY(a_started_timer_says_its_reference_a_send_after_does_not, "TMR-06")
     es_send_after(1, es_self(), ES_TUPLE(tick, 2));
     EXPECT(got(ES_TUPLE(tick, 2)));
     EXPECT(is_quiet());
+}
+
+/* The way of selective10k_ref: who waits by a reference does not look at what was there when that was made. */
+STORY(a_send_after_leaves_the_place_where_a_receive_by_reference_begins, "")
+{
+    for (int i = 0; i < 100; i++)
+        es_send(es_self(), i);
+    struct esi_mailbox *mailbox = &esi_enter()->mailbox;
+    esi_leave();
+    es_ref ref = es_monitor(es_self());
+    EXPECT(mailbox->marker_reference == ref.id);
+    es_send_after(LONG_MS, es_self(), tick);
+    EXPECT(mailbox->marker_reference == ref.id);
+    es_ref timer = es_start_timer(LONG_MS, es_self(), tick);
+    EXPECT(mailbox->marker_reference == timer.id);
 }
 
 static void starts_before_now(void)
@@ -464,6 +480,7 @@ int main(void)
         cmocka_unit_test(another_process_cancels_as_well),
         cmocka_unit_test(an_answer_to_cancelling_may_come_as_a_message),
         cmocka_unit_test(a_started_timer_says_its_reference_a_send_after_does_not),
+        cmocka_unit_test(a_send_after_leaves_the_place_where_a_receive_by_reference_begins),
         cmocka_unit_test(a_time_before_all_time_is_an_argument_error_the_past_fires_at_once),
         cmocka_unit_test(a_timer_to_the_dead_is_nothing),
         cmocka_unit_test(a_timer_to_a_name_looks_it_up_when_it_fires),

@@ -8,33 +8,27 @@
 enum { MOST = 5000 };
 
 static struct esi_timer_book book;
-static struct esi_pending *in[MOST]; /* what should be in the book */
+static struct esi_message *in[MOST]; /* what should be in the book */
 static int in_count;
-
-static uint64_t receiver_of(const struct esi_pending *p)
-{
-    return esi_message_of(p)->to;
-}
 
 static void add(uint64_t reference, uint64_t receiver)
 {
-    struct esi_message *block = esi_message_new(sizeof(struct esi_pending));
-    if (!EXPECT(block && esi_book_reserve(&book)))
+    struct esi_message *block = esi_message_new(sizeof(struct esi_timer));
+    if (!EXPECT(block))
         return;
-    struct esi_pending *p = (struct esi_pending *)(void *)block->words;
-    p->reference = reference;
+    block->timer = reference;
     block->to = receiver;
-    esi_book_add(&book, p);
-    in[in_count++] = p;
+    EXPECT(esi_book_add(&book, block));
+    in[in_count++] = block;
 }
 
 static void take(int index)
 {
-    struct esi_pending *p = in[index];
+    struct esi_message *p = in[index];
     esi_book_remove(&book, p);
-    EXPECT(esi_book_find(&book, p->slot, p->reference) == NULL);
+    EXPECT(esi_book_find(&book, esi_timer_of(p)->slot, p->timer) == NULL);
     in[index] = in[--in_count];
-    esi_message_free(esi_message_of(p));
+    esi_message_free(p);
 }
 
 /* Each is found by its reference, none by another; and for each receiver as many as there should be. */
@@ -44,21 +38,21 @@ static void check(uint64_t receivers)
     memset(expected, 0, sizeof expected);
     memset(seen, 0, sizeof seen);
     for (int i = 0; i < in_count; i++) {
-        struct esi_pending *p = in[i];
-        EXPECT(esi_book_find(&book, p->slot, p->reference) == p);
-        EXPECT(esi_book_find(&book, p->slot, p->reference + 1) == NULL);
-        expected[receiver_of(p)]++;
+        struct esi_message *p = in[i];
+        EXPECT(esi_book_find(&book, esi_timer_of(p)->slot, p->timer) == p);
+        EXPECT(esi_book_find(&book, esi_timer_of(p)->slot, p->timer + 1) == NULL);
+        expected[p->to]++;
     }
     uint32_t slot = 0, count = 0;
-    for (struct esi_pending *p; (p = esi_book_next(&book, &slot)); count++)
-        seen[receiver_of(p)]++;
+    for (struct esi_message *p; (p = esi_book_next(&book, &slot)); count++)
+        seen[p->to]++;
     EXPECT(count == (uint32_t)in_count);
     EXPECT(esi_book_find(&book, slot, 1) == NULL && esi_book_find(&book, UINT32_MAX, 1) == NULL);
     for (uint64_t receiver = 0; receiver < receivers; receiver++) {
-        struct esi_pending *p = receiver ? esi_book_find_for(&book, receiver) : NULL;
+        struct esi_message *p = receiver ? esi_book_find_for(&book, receiver) : NULL;
         EXPECT(seen[receiver] == expected[receiver]);
         EXPECT(!receiver || (p != NULL) == (expected[receiver] > 0));
-        EXPECT(!p || receiver_of(p) == receiver);
+        EXPECT(!p || p->to == receiver);
     }
 }
 
@@ -108,9 +102,9 @@ static void ends_receivers(void)
         add(i + 1, i % 1000 + 1);
     for (uint64_t receiver = 1; receiver <= 1000; receiver++) {
         int count = 0;
-        for (struct esi_pending *p; (p = esi_book_find_for(&book, receiver)); count++) {
+        for (struct esi_message *p; (p = esi_book_find_for(&book, receiver)); count++) {
             esi_book_remove(&book, p);
-            esi_message_free(esi_message_of(p));
+            esi_message_free(p);
         }
         EXPECT(count == 3);
     }

@@ -25,14 +25,28 @@ enum esi_block_state {
     ESI_BLOCK_FREED = 0xdead,
 };
 
+/* What a timer's message has in its header until it fires (link/timer_book.h). */
+struct esi_in_book {
+    uint32_t next, previous; /* the slots of the neighbours in the ring of one receiver's timers */
+    union {
+        struct esi_message
+            *chain;   /* of the first of a ring: the first of another receiver, in the same bucket */
+        es_atom name; /* if `to` is 0 */
+    };
+};
+
 struct esi_message {
     union {
-        struct esi_message *next; /* in an inbox's chain, or taken and not yet in the mailbox */
-        struct esi_list in_list;  /* in a mailbox, or on a process's memory list */
+        struct esi_message *next;   /* in an inbox's chain, or taken and not yet in the mailbox */
+        struct esi_list in_list;    /* in a mailbox, or on a process's memory list */
+        struct esi_in_book in_book; /* a timer's */
     };
     uint64_t to; /* the pid's id that it is meant for; of an owned block: its owner's */
-    const struct esi_signal_kind *kind; /* NULL: a message for user code */
-    es_term term;                       /* its root; ES_NONE in a signal, a typed message, or raw memory */
+    union {
+        const struct esi_signal_kind *kind; /* NULL: a message for user code */
+        uint64_t timer;                     /* a timer's, until it fires: its reference's id */
+    };
+    es_term term; /* its root; ES_NONE in a signal, a typed message, or raw memory */
     union {
         struct esi_offheap *offheap;             /* shared binaries that the words refer to */
         const struct es_struct_descriptor *type; /* of a typed message (term is none) */

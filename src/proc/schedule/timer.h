@@ -1,7 +1,6 @@
 /* proc/schedule/timer.h - timers on the schedulers' wheels. What a timer says to whom is the business of the rooms above.
  *
- * Each wheel has a lock. A room that keeps a table of the timers on a wheel may keep it under that lock: then a timer is on the wheel
- * and in the table, or neither, for whoever holds it. */
+ * The same in steps, for a room that has something of its own to do under a wheel's lock: proc/schedule/wheel.h. */
 #ifndef PROC_SCHEDULE_TIMER_H
 #define PROC_SCHEDULE_TIMER_H
 
@@ -11,38 +10,31 @@
 
 struct esi_timer {
     struct esi_timer_node node; /* guarded by the lock of the wheel it is on */
-    void (*fire)(
-        struct esi_timer *timer); /* with that lock held: must be short, must not start or cancel timers */
-    _Atomic(uint32_t) wheel;      /* 1 + the number of the scheduler whose wheel it was put on; 0: none yet */
+    _Atomic(uint16_t) wheel;    /* 1 + the number of the scheduler whose wheel it was put on; 0: none yet */
+    uint8_t rings;              /* enum esi_timer_rings: what is done when it fires */
+    bool is_first;              /* these two are the book's of which it is a leaf (link/timer_book.h) */
+    uint32_t slot;
+};
+_Static_assert(sizeof(struct esi_timer) == 32, "each process has one, and each message that a timer sends");
+
+/* Done with the wheel's lock held: it is short, and starts and cancels no timers. */
+enum esi_timer_rings {
+    ESI_RINGS_PROCESS, /* the process is roused whose `timeout` it is: esi_alarm_rings() */
+    ESI_RINGS_MESSAGE, /* the message is sent in whose block it stands: esi_plug.timer_rings() */
 };
 
 /* Makes a timer that is not armed. */
-void esi_timer_init(struct esi_timer *timer, void (*fire)(struct esi_timer *));
+static inline void esi_timer_init(struct esi_timer *timer, enum esi_timer_rings rings)
+{
+    esi_timer_node_init(&timer->node);
+    timer->rings = (uint8_t)rings;
+    atomic_store_explicit(&timer->wheel, 0, memory_order_relaxed);
+}
 
 /* Arms it on the caller's scheduler's wheel (a thread without one: on the first's). It must not be armed. Never fires early. Any thread. */
 void esi_timer_start(struct esi_timer *timer, uint64_t deadline_ns);
 
 /* Disarms. True: it was armed and will not fire. False: it has fired, or is not armed; `fire` has returned. Any thread. */
 bool esi_timer_cancel(struct esi_timer *timer);
-
-/* ------------------------------------------------------------ the same in steps, for who has something of his own to do under the lock */
-
-/* The number of the wheel on which esi_timer_start() would put a timer. The caller keeps it no longer than it is in the runtime. */
-unsigned esi_wheel_here(void);
-
-/* The lock of wheel number `wheel`, less than the node's scheduler_count. Under it a run queue's lock and the pools' may be taken, and
- * whatever a push into an inbox takes; no other wheel's. In the runtime, or inside (proc/outside.h). */
-void esi_wheel_lock(unsigned wheel);
-void esi_wheel_unlock(unsigned wheel);
-
-/* With the lock held. arm: true means that esi_wheel_rouse() is to be called after the lock was given back. */
-bool esi_timer_arm(struct esi_timer *timer, unsigned wheel, uint64_t deadline_ns);
-static inline void esi_timer_disarm(struct esi_timer *timer)
-{
-    esi_wheel_remove(&timer->node);
-}
-
-/* Lets the scheduler of that wheel look at it again. */
-void esi_wheel_rouse(unsigned wheel);
 
 #endif

@@ -85,8 +85,7 @@ static void set_alarm(struct esi_process *self, uint64_t deadline_ns)
     if (is_set)
         esi_timer_cancel(&self->timeout);
     else
-        esi_timer_init(&self->timeout,
-                       esi_alarm_rings); /* most processes never get here: not when they are made */
+        esi_timer_init(&self->timeout, ESI_RINGS_PROCESS); /* not when it is made: most never get here */
     atomic_store_explicit(&self->alarm_is_set, 1, memory_order_relaxed);
     esi_timer_start(&self->timeout, deadline_ns);
 }
