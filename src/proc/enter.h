@@ -34,10 +34,11 @@ static inline __attribute__((always_inline)) struct esi_process *esi_enter_here(
     struct esi_process *self = atomic_load_explicit(&w->current, memory_order_relaxed);
     if (!self)
         return NULL;
-    /* relaxed, with the light half of the barrier: either the watchdog sees us in the runtime, or we see that we are lost. */
+    /* relaxed, with the light half of the barrier: either the watchdog sees us in the runtime, or we see that we are lost. acquire: if it has found
+     * that we keep our scheduler after all, we see what it did with that meanwhile (open_to_others() in crew.c). */
     atomic_store_explicit(&w->in_runtime, 1, memory_order_relaxed);
     esi_asymmetric_light();
-    if (__builtin_expect(atomic_load_explicit(&w->lost, memory_order_relaxed) != ESI_LOST_NOT, 0))
+    if (__builtin_expect(atomic_load_explicit(&w->lost, memory_order_acquire) != ESI_LOST_NOT, 0))
         return esi_enter_lost(w, self);
     return self;
 }
