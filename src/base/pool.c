@@ -140,22 +140,51 @@ static void back(struct esi_pool_centre *centre, const char *end)
     }
 }
 
+/* Chains up to `want` (not 0) fresh blocks of one chunk. The lock is held. Gives the count, 0: no memory; the last one's `next` is not written. */
+static uint32_t carve(struct esi_pool_centre *centre, size_t block_bytes, uint32_t want,
+                      struct esi_pool_block **first, struct esi_pool_block **last)
+{
+    if (centre->fresh == centre->fresh_end && !add_chunk(centre, block_bytes))
+        return 0;
+    char *block = centre->fresh, *end = centre->fresh_end;
+    if (want * block_bytes < (size_t)(end - block))
+        end = block + want * block_bytes;
+    back(centre, end);
+    *first = (struct esi_pool_block *)block;
+    uint32_t count = 1;
+    for (; block + block_bytes < end; block += block_bytes, count++)
+        ((struct esi_pool_block *)block)->next = (struct esi_pool_block *)(block + block_bytes);
+    *last = (struct esi_pool_block *)block;
+    centre->fresh = end;
+    return count;
+}
+
 /* Takes one block that is loose or fresh. The lock is held. NULL: no memory. */
 static struct esi_pool_block *take_single(struct esi_pool_centre *centre, size_t block_bytes)
 {
-    struct esi_pool_block *block = centre->loose;
-    if (block) {
-        centre->loose = block->next;
-        centre->loose_count--;
-        return block;
-    }
-    if (centre->fresh == centre->fresh_end && !add_chunk(centre, block_bytes))
-        return NULL;
-    block = (struct esi_pool_block *)centre->fresh;
-    centre->fresh += block_bytes;
-    if (centre->fresh > centre->backed_end)
-        back(centre, centre->fresh);
+    struct esi_pool_block *block = centre->loose, *last;
+    if (!block)
+        return carve(centre, block_bytes, 1, &block, &last) ? block : NULL;
+    centre->loose = block->next;
+    centre->loose_count--;
     return block;
+}
+
+/* Chains up to `want` blocks, loose ones and then fresh ones. The lock is held. Gives the count. */
+static uint32_t chain(struct esi_pool_centre *centre, size_t block_bytes, uint32_t want,
+                      struct esi_pool_block **first)
+{
+    uint32_t count = 0;
+    struct esi_pool_block **end = first, *last;
+    for (; count < want && centre->loose; count++) {
+        *end = take_single(centre, block_bytes);
+        end = &(*end)->next;
+    }
+    for (uint32_t more; count < want && (more = carve(centre, block_bytes, want - count, end, &last));
+         count += more)
+        end = &last->next;
+    *end = NULL;
+    return count;
 }
 
 /* Puts one block among the loose ones. The lock is held. */
@@ -191,11 +220,7 @@ static uint32_t take_batch(struct esi_pool_centre *centre, unsigned class_, stru
         centre->batches = batch->next_batch;
         count = want;
     } else {
-        size_t block_bytes = esi_pool_class_bytes(class_);
-        struct esi_pool_block **end = &batch;
-        for (; count < want && (*end = take_single(centre, block_bytes)); count++)
-            end = &(*end)->next;
-        *end = NULL;
+        count = chain(centre, esi_pool_class_bytes(class_), want, &batch);
     }
     centre->out_count += count;
     *out = batch;

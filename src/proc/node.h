@@ -24,7 +24,7 @@ void esi_trace_mix(uint64_t value);
 void esi_worker_main(void *argument);
 
 /* Makes a worker, holding `scheduler` (may be NULL: a spare). ES_ELIMIT, ES_EOS. Under the node's lock. */
-ES_CHECKED es_err esi_worker_open(struct esi_scheduler *scheduler, struct esi_worker **out);
+ES_CHECKED es_err esi_worker_open(struct esi_scheduler *scheduler, bool insists, struct esi_worker **out);
 
 /* The same without a thread: it holds `scheduler` for good, and whoever becomes it (esi_worker_become) runs it step by step. */
 ES_CHECKED es_err esi_worker_open_driven(struct esi_scheduler *scheduler, struct esi_worker **out);
@@ -55,6 +55,10 @@ ES_NORETURN void esi_worker_stay_stranded(struct esi_worker *worker);
 /* Takes `worker`'s scheduler away and gives it to a spare, unless it is in the runtime just now, or there is no spare to be had. True: done.
  * The watchdog. */
 bool esi_worker_hand_over(struct esi_worker *worker);
+
+/* Calls look(worker, argument) while the user code that `worker` runs cannot come into the runtime, if it is outside just now: true. So what it
+ * runs stays, with its stack. `look` must be short. The watchdog. */
+bool esi_worker_look_at(struct esi_worker *worker, void (*look)(struct esi_worker *, void *), void *argument);
 
 /* Declares the process that `worker` runs in its slice number `slice` ended, although its code goes on; true if it could be done: it is outside
  * the runtime, and something is there that must end it. The watchdog. */

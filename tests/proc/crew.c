@@ -1,4 +1,5 @@
-/* crew.c - the memory of a worker whose thread went home: what others may still do with it. No node runs here; threads are extras. */
+/* crew.c - the memory of a worker whose thread went home: what others may still do with it; and threads that come late. Where no
+ * node runs here, threads are extras. */
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
@@ -13,6 +14,8 @@ es_err __wrap_esi_thread_open(void (*run)(void *), void *argument, const char *n
                               const sigset_t *unblocked, struct esi_thread *out);
 
 static es_err no_thread_because;
+static bool is_node;         /* threads are real */
+static int spared, refusals; /* so many of them come at once, then so many only when called again */
 static struct esi_scheduler scheduler;
 
 static void goes_home(void *unused)
@@ -23,7 +26,9 @@ static void goes_home(void *unused)
 es_err __wrap_esi_thread_open(void (*run)(void *), void *argument, const char *name,
                               const sigset_t *unblocked, struct esi_thread *out)
 {
-    (void)run, (void)argument;
+    if (is_node)
+        return spared-- <= 0 && refusals-- > 0 ? ES_ELIMIT
+                                               : __real_esi_thread_open(run, argument, name, unblocked, out);
     return no_thread_because ? no_thread_because
                              : __real_esi_thread_open(goes_home, NULL, name, unblocked, out);
 }
@@ -31,7 +36,7 @@ es_err __wrap_esi_thread_open(void (*run)(void *), void *argument, const char *n
 static es_err open_one(struct esi_worker **out)
 {
     pthread_mutex_lock(&esi_node.lock);
-    es_err error = esi_worker_open(&scheduler, out);
+    es_err error = esi_worker_open(&scheduler, false, out);
     pthread_mutex_unlock(&esi_node.lock);
     return error;
 }
@@ -102,11 +107,29 @@ static void test_memory_that_a_process_may_point_at_stays_when_there_is_no_new_t
     end_all(again);
 }
 
+/* The kernel says EAGAIN for a moment to the watchdog's thread, and to those that run schedulers; then for good. */
+static void test_a_node_starts_although_its_threads_come_late(void **state)
+{
+    (void)state;
+    is_node = true;
+    for (int round = 0; round < 20; round++) { /* the watchdog's; the first scheduler's; the second's */
+        spared = round % 3;
+        refusals = 4;
+        assert_int_equal(es_start(&(es_options){.schedulers = 2}), ES_OK);
+        assert_int_equal(es_stop(ES_INFINITY), ES_OK);
+    }
+    refusals = 1000;
+    assert_int_equal(es_start(&(es_options){.schedulers = 2}), ES_ELIMIT);
+    assert_in_range(refusals, 980, 998);
+    is_node = false;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_lock_that_somebody_holds_outlives_the_thread),
         cmocka_unit_test(test_memory_that_a_process_may_point_at_stays_when_there_is_no_new_thread),
+        cmocka_unit_test(test_a_node_starts_although_its_threads_come_late),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

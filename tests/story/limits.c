@@ -19,24 +19,9 @@
 
 ES_ATOMS(ping, pong, ready);
 
-enum { FIRST_THREADS = 4 }; /* the program's, two schedulers', the watchdog's */
-
-static int threads_now(void)
-{
-    char line[200];
-    int count = 0;
-    FILE *file = fopen("/proc/self/status", "re");
-    while (file && fgets(line, sizeof line, file))
-        sscanf(line, "Threads: %d", &count);
-    if (file)
-        fclose(file);
-    return count;
-}
-
-/* The first process may run before all threads of the node are there. */
 static void let_the_node_start(void)
 {
-    while (threads_now() < FIRST_THREADS)
+    while (atomic_load(&esi_node.worker_count) < 2)
         es_yield();
 }
 

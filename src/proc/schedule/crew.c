@@ -102,7 +102,7 @@ static struct esi_worker *ready_worker(struct esi_scheduler *scheduler)
 
 static void orphan_pinned(struct esi_worker *w, bool *why);
 
-es_err esi_worker_open(struct esi_scheduler *scheduler, struct esi_worker **out)
+es_err esi_worker_open(struct esi_scheduler *scheduler, bool insists, struct esi_worker **out)
 {
     struct esi_worker *worker = ready_worker(scheduler);
     if (!worker)
@@ -112,7 +112,8 @@ es_err esi_worker_open(struct esi_scheduler *scheduler, struct esi_worker **out)
     sigset_t unblocked;
     sigemptyset(&unblocked);
     sigaddset(&unblocked, esi_fault_kill_signal());
-    es_err error = esi_thread_open(esi_worker_main, worker, "engset", &unblocked, &worker->thread);
+    es_err error = (insists ? esi_thread_insist : esi_thread_open)(esi_worker_main, worker, "engset",
+                                                                   &unblocked, &worker->thread);
     worker->has_thread = error == ES_OK;
     if (error != ES_OK) {
         hold(worker, NULL);
@@ -247,7 +248,7 @@ static struct esi_worker *take_spare(struct esi_scheduler *scheduler)
         esi_node.scheduler_count + ESI_SPARES_MAX)
         return NULL;
     struct esi_worker *spare;
-    return esi_worker_open(scheduler, &spare) == ES_OK ? spare : NULL;
+    return esi_worker_open(scheduler, false, &spare) == ES_OK ? spare : NULL;
 }
 
 /* ---------------------------------------------------------------- handing over */
@@ -317,6 +318,20 @@ bool esi_worker_hand_over(struct esi_worker *w)
     }
     pthread_mutex_unlock(&w->handover);
     return done;
+}
+
+bool esi_worker_look_at(struct esi_worker *w, void (*look)(struct esi_worker *, void *), void *argument)
+{
+    pthread_mutex_lock(&w->handover);
+    uint32_t before = atomic_load_explicit(&w->lost, memory_order_relaxed);
+    bool is_caught = before != ESI_LOST_STRANDED && catch_outside(w, ESI_LOST_SCHEDULER);
+    if (is_caught) {
+        look(w, argument);
+        atomic_store_explicit(&w->lost, before,
+                              memory_order_release); /* it waits for `handover` before it looks */
+    }
+    pthread_mutex_unlock(&w->handover);
+    return is_caught;
 }
 
 /* ---------------------------------------------------------------- stranding */

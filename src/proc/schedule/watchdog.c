@@ -88,24 +88,46 @@ static void send_kill(struct esi_worker *w)
     }
 }
 
-static void describe(struct esi_worker *w, struct esi_process *p, uint64_t ran_ns, struct esi_long_run *run,
+/* Whom a worker runs. */
+struct runner {
+    uint64_t id, name;
+    void (*function)(void);
+    struct esi_stack_span span;
+};
+
+static void see_runner(struct esi_worker *w, void *seen)
+{
+    struct runner *runner = seen;
+    struct esi_process *p = atomic_load_explicit(&w->current, memory_order_relaxed);
+    if (!p)
+        return;
+    runner->id = p->id;
+    runner->name = atomic_load_explicit(&p->name, memory_order_relaxed);
+    runner->function = p->function;
+    if (p->fiber.stack)
+        runner->span =
+            (struct esi_stack_span){(uintptr_t)p->fiber.stack->low, (uintptr_t)p->fiber.stack->high};
+}
+
+/* False: it has just come back. */
+static bool describe(struct esi_worker *w, uint64_t ran_ns, struct esi_long_run *run,
                      char label[ESI_LABEL_BYTES], struct esi_text *place)
 {
-    esi_label_get(p->id, label);
-    struct esi_stack *stack = p->fiber.stack;
-    struct esi_stack_span span = {0};
-    if (stack)
-        span = (struct esi_stack_span){(uintptr_t)stack->low, (uintptr_t)stack->high};
-    bool is_blocked = esi_place_of(w->tid, span, p->function, place);
+    struct runner runner = {.id = 0};
+    if (!esi_worker_look_at(w, see_runner, &runner) || !runner.id)
+        return false;
+    esi_label_get(runner.id, label);
+    bool is_blocked = esi_place_of(w->tid, runner.span, runner.function, place);
     *run = (struct esi_long_run){
-        .id = p->id,
-        .name = atomic_load_explicit(&p->name, memory_order_relaxed),
+        .id = runner.id,
+        .name = runner.name,
         .label = label,
         .ran_ms = (int64_t)(ran_ns / ESI_NS_PER_MS),
         .place = is_blocked ? place->bytes : NULL,
         .spare_count =
             atomic_load_explicit(&esi_node.worker_count, memory_order_relaxed) - esi_node.scheduler_count,
     };
+    return true;
 }
 
 static uint64_t report_after_ns(void)
@@ -114,13 +136,14 @@ static uint64_t report_after_ns(void)
 }
 
 /* A running thread is asked where it is; the answer is there at the next tick. */
-static void report_long_run(struct esi_worker *w, struct esi_process *p, uint64_t ran_ns)
+static void report_long_run(struct esi_worker *w, uint64_t ran_ns)
 {
     char bytes[256], label[ESI_LABEL_BYTES];
     struct esi_text place;
     esi_text_init(&place, bytes, sizeof bytes);
     struct esi_long_run run;
-    describe(w, p, ran_ns, &run, label, &place);
+    if (!describe(w, ran_ns, &run, label, &place))
+        return;
     if (!run.place && !w->interrupted_at && ran_ns < report_after_ns() + PLACE_WAIT_NS) {
         if (!atomic_exchange_explicit(&w->want_place, 1, memory_order_release))
             syscall(SYS_tgkill, getpid(), w->tid, esi_fault_kill_signal());
@@ -132,14 +155,13 @@ static void report_long_run(struct esi_worker *w, struct esi_process *p, uint64_
     esi_report_long_run(&run);
 }
 
-static void strand(struct esi_worker *w, struct esi_process *p, uint64_t ran_ns)
+static void strand(struct esi_worker *w, uint64_t ran_ns)
 {
     char bytes[256], label[ESI_LABEL_BYTES];
     struct esi_text place;
     esi_text_init(&place, bytes, sizeof bytes);
     struct esi_long_run run;
-    describe(w, p, ran_ns, &run, label, &place);
-    if (esi_worker_strand(w, w->seen_slice))
+    if (describe(w, ran_ns, &run, label, &place) && esi_worker_strand(w, w->seen_slice))
         esi_report_stranded(&run);
 }
 
@@ -155,7 +177,7 @@ static void look_at_kill(struct esi_worker *w, struct esi_process *p, uint64_t n
     if (waited < KILL_AFTER_NS)
         return;
     if (waited > KILL_AFTER_NS + STRAND_AFTER_NS && !atomic_load_explicit(&w->holds, memory_order_relaxed))
-        strand(w, p, ran_ns);
+        strand(w, ran_ns);
     else
         send_kill(w);
 }
@@ -185,7 +207,7 @@ static bool look_at(struct esi_worker *w, uint64_t now)
     if (ran_ns >= TICK_NS)
         look_at_kill(w, p, now, ran_ns);
     if (ran_ns >= report_after_ns() && !w->is_reported && !w->never_comes_back)
-        report_long_run(w, p, ran_ns);
+        report_long_run(w, ran_ns);
     return true;
 }
 
@@ -269,7 +291,7 @@ es_err esi_watchdog_start(void)
     esi_park_init(&dog.park);
     atomic_store_explicit(&dog.is_stopping, 0, memory_order_relaxed);
     esi_random_seed(&dog.random, esi_clock_now_ns());
-    es_err error = esi_thread_open(watchdog_main, NULL, "engset-watch", NULL, &dog.thread);
+    es_err error = esi_thread_insist(watchdog_main, NULL, "engset-watch", NULL, &dog.thread);
     dog.is_started = error == ES_OK;
     return error;
 }
