@@ -1,5 +1,6 @@
 /* platform/platform.c - the start of the room, and the door between its two worlds. */
 #include "platform/platform.h"
+#include "platform/strike.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -75,3 +76,5 @@ void esi_platform_sim_stop(void)
     esi_assert(esi_platform_is_sim());
     atomic_store_explicit(&esi_platform_sim_on, false, memory_order_relaxed); /* one thread */
 }
+
+bool (*esi_strike_plan)(enum esi_strike kind);
