@@ -10,7 +10,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
-#include <time.h>
 #include <engset/base.h>
 
 struct esi_thread {
@@ -27,20 +26,6 @@ void esi_thread_spare_faults(sigset_t *mask);
  * threads), ES_EOS. Any thread. */
 ES_CHECKED es_err esi_thread_open(void (*run)(void *argument), void *argument, const char *name,
                                   const sigset_t *unblocked, struct esi_thread *out);
-
-/* The same for a thread without which nothing goes: a busy machine may refuse one (ES_ELIMIT) and a moment later would not, so it is asked
- * again, for 63 ms at most. */
-ES_CHECKED static inline es_err esi_thread_insist(void (*run)(void *argument), void *argument,
-                                                  const char *name, const sigset_t *unblocked,
-                                                  struct esi_thread *out)
-{
-    es_err error = esi_thread_open(run, argument, name, unblocked, out);
-    for (long ms = 1; error == ES_ELIMIT && ms < 64; ms *= 2) {
-        nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL);
-        error = esi_thread_open(run, argument, name, unblocked, out);
-    }
-    return error;
-}
 
 /* Waits for its end. */
 void esi_thread_join(struct esi_thread *thread);

@@ -177,7 +177,7 @@ static es_err start_workers(void)
     pthread_mutex_lock(&esi_node.lock);
     for (int i = 0; i < esi_node.scheduler_count && error == ES_OK; i++) {
         struct esi_worker *worker;
-        error = esi_worker_open(&esi_node.schedulers[i], true, &worker);
+        error = esi_worker_open(&esi_node.schedulers[i], &worker);
     }
     pthread_mutex_unlock(&esi_node.lock);
     return error;

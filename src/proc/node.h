@@ -23,8 +23,9 @@ void esi_trace_mix(uint64_t value);
 /* A worker's thread. */
 void esi_worker_main(void *argument);
 
-/* Makes a worker, holding `scheduler` (may be NULL: a spare). ES_ELIMIT, ES_EOS. Under the node's lock. */
-ES_CHECKED es_err esi_worker_open(struct esi_scheduler *scheduler, bool insists, struct esi_worker **out);
+/* Makes a worker, holding `scheduler` (may be NULL: a spare). ES_ENOMEM, ES_ELIMIT, ES_EOS. Under the node's lock, without which it begins
+ * nothing. */
+ES_CHECKED es_err esi_worker_open(struct esi_scheduler *scheduler, struct esi_worker **out);
 
 /* The same without a thread: it holds `scheduler` for good, and whoever becomes it (esi_worker_become) runs it step by step. */
 ES_CHECKED es_err esi_worker_open_driven(struct esi_scheduler *scheduler, struct esi_worker **out);

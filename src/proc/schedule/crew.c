@@ -100,20 +100,24 @@ static struct esi_worker *ready_worker(struct esi_scheduler *scheduler)
     return worker;
 }
 
+static es_err why_no_worker(void)
+{
+    return free_slot() < 0 ? ES_ELIMIT : ES_ENOMEM;
+}
+
 static void orphan_pinned(struct esi_worker *w, bool *why);
 
-es_err esi_worker_open(struct esi_scheduler *scheduler, bool insists, struct esi_worker **out)
+es_err esi_worker_open(struct esi_scheduler *scheduler, struct esi_worker **out)
 {
     struct esi_worker *worker = ready_worker(scheduler);
     if (!worker)
-        return ES_ELIMIT;
+        return why_no_worker();
     if (scheduler)
         atomic_store_explicit(&scheduler->holder, worker, memory_order_release);
     sigset_t unblocked;
     sigemptyset(&unblocked);
     sigaddset(&unblocked, esi_fault_kill_signal());
-    es_err error = (insists ? esi_thread_insist : esi_thread_open)(esi_worker_main, worker, "engset",
-                                                                   &unblocked, &worker->thread);
+    es_err error = esi_thread_open(esi_worker_main, worker, "engset", &unblocked, &worker->thread);
     worker->has_thread = error == ES_OK;
     if (error != ES_OK) {
         hold(worker, NULL);
@@ -129,7 +133,7 @@ es_err esi_worker_open_driven(struct esi_scheduler *scheduler, struct esi_worker
 {
     struct esi_worker *worker = ready_worker(scheduler);
     if (!worker)
-        return ES_ELIMIT;
+        return why_no_worker();
     atomic_store_explicit(&scheduler->holder, worker, memory_order_release);
     atomic_fetch_add_explicit(&esi_node.worker_count, 1, memory_order_relaxed);
     *out = worker;
@@ -248,7 +252,7 @@ static struct esi_worker *take_spare(struct esi_scheduler *scheduler)
         esi_node.scheduler_count + ESI_SPARES_MAX)
         return NULL;
     struct esi_worker *spare;
-    return esi_worker_open(scheduler, false, &spare) == ES_OK ? spare : NULL;
+    return esi_worker_open(scheduler, &spare) == ES_OK ? spare : NULL;
 }
 
 /* ---------------------------------------------------------------- handing over */

@@ -291,7 +291,7 @@ es_err esi_watchdog_start(void)
     esi_park_init(&dog.park);
     atomic_store_explicit(&dog.is_stopping, 0, memory_order_relaxed);
     esi_random_seed(&dog.random, esi_clock_now_ns());
-    es_err error = esi_thread_insist(watchdog_main, NULL, "engset-watch", NULL, &dog.thread);
+    es_err error = esi_thread_open(watchdog_main, NULL, "engset-watch", NULL, &dog.thread);
     dog.is_started = error == ES_OK;
     return error;
 }

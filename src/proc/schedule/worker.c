@@ -350,6 +350,9 @@ void esi_worker_give_back(struct esi_worker *w)
 void esi_worker_main(void *argument)
 {
     struct esi_worker *w = argument;
+    /* Who opened us may be opening others: a node runs nothing before all its schedulers have their threads. */
+    pthread_mutex_lock(&esi_node.lock);
+    pthread_mutex_unlock(&esi_node.lock);
     esi_worker_become(w);
     w->tid = esi_thread_id();
     w->errno_address = es_errno();
