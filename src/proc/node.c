@@ -121,20 +121,28 @@ void esi_node_process_gone(bool was_first, int status)
     }
 }
 
+bool esi_node_is_over(void)
+{
+    return atomic_load_explicit(&run.first_is_gone, memory_order_relaxed) ||
+           atomic_load_explicit(&esi_node.state, memory_order_relaxed) != ESI_NODE_UP;
+}
+
+void esi_node_end(int status)
+{
+    esi_node_process_gone(true, status);
+    while (atomic_load_explicit(&esi_node.state, memory_order_acquire) == ESI_NODE_UP)
+        sched_yield();
+}
+
 void esi_node_stuck(void)
 {
-    if (atomic_load_explicit(&run.first_is_gone, memory_order_relaxed) ||
-        atomic_load_explicit(&esi_node.state, memory_order_relaxed) == ESI_NODE_STOPPING) {
-        /* The stopper is on its way, or will send more. */
+    if (esi_node_is_over()) { /* the stopper is on its way, or will send more */
         sched_yield();
         return;
     }
     esi_log(ESI_LOG_ERROR, "simulation: %lld processes wait for ever and no timer runs; the node ends",
             (long long)esi_table_count());
-    esi_node.exit_status = 1;
-    esi_node_process_gone(true, 1);
-    while (atomic_load_explicit(&esi_node.state, memory_order_acquire) == ESI_NODE_UP)
-        sched_yield();
+    esi_node_end(1);
 }
 
 /* ---------------------------------------------------------------- starting */
@@ -590,6 +598,8 @@ int es_run(void (*first)(void *), void *argument, const es_options *options)
 {
     const char *seed = getenv("ES_SIM");
     if (seed && *seed) {
+        if (esi_plug.simulate)
+            return esi_plug.simulate(first, argument, options);
         uint64_t hash = 0;
         int status = es_run_simulated(strtoull(seed, NULL, 0), first, argument, options, &hash);
         fprintf(stderr, "engset: simulated with seed %s, trace %016llx\n", seed, (unsigned long long)hash);

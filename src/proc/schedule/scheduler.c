@@ -12,6 +12,7 @@
 #include "platform/platform.h"
 #include "platform/poller.h"
 #include "proc/node.h"
+#include "proc/schedule/rules.h"
 #include "proc/sweep.h"
 
 enum { ROUSE_LENGTH = 16, ROUSE_PICKS = 6, BIRTH_COST = 4, SPIN_LOOKS = 200 };
@@ -51,6 +52,8 @@ void esi_runq_push(struct esi_scheduler *s, struct esi_process *p)
     rouse_for(esi_runq_put(&s->runq, p));
 }
 
+const struct esi_rules *esi_rules;
+
 /* Simulated: anyone in the queue may be next. Under the lock all the same: who stops the node is another thread. */
 static struct esi_process *draw(struct esi_scheduler *s)
 {
@@ -58,7 +61,7 @@ static struct esi_process *draw(struct esi_scheduler *s)
         esi_runq_push(s, s->next);
         s->next = NULL;
     }
-    return esi_runq_draw(&s->runq, &s->random);
+    return esi_rules ? esi_rules->pick(s) : esi_runq_draw(&s->runq, &s->random);
 }
 
 /* Gives the first of the loot and queues the rest here. */
@@ -274,16 +277,24 @@ void esi_poll_now(struct esi_scheduler *s)
     atomic_store_explicit(&esi_node.polling, 0, memory_order_seq_cst);
 }
 
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 /* Nothing to run and the world is simulated: time goes on to the next timer. */
 static void sleep_simulated(struct esi_scheduler *s)
 {
     uint64_t next = atomic_load_explicit(&s->wheel_next_ns, memory_order_relaxed);
+    if (esi_rules)
+        next = sooner(next, esi_rules->next_ns());
     if (next == UINT64_MAX) {
         esi_node_stuck();
         return;
     }
     if (next > esi_clock_now_ns())
         esi_sim_clock_advance_to(next);
+    esi_trace_mix(next);
     esi_probe(CLOCK, next, 0, 0);
     esi_scheduler_fire_timers(s, next);
 }
@@ -299,11 +310,6 @@ static bool something_came(struct esi_worker *w)
     return atomic_load_explicit(&w->pinned_count, memory_order_seq_cst) > 0 || w->scheduler->next ||
            atomic_load_explicit(&esi_node.wanted, memory_order_seq_cst) ||
            atomic_load_explicit(&esi_node.state, memory_order_seq_cst) == ESI_NODE_STOPPED;
-}
-
-static uint64_t sooner(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
 }
 
 static void announce_idle(struct esi_scheduler *s)

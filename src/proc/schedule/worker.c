@@ -12,6 +12,7 @@
 #include "proc/schedule/habits.h"
 #include "proc/hibernate.h"
 #include "proc/node.h"
+#include "proc/schedule/rules.h"
 #include "proc/schedule/scheduler.h"
 #include "proc/schedule/slice.h"
 
@@ -357,6 +358,8 @@ void esi_worker_main(void *argument)
     w->tid = esi_thread_id();
     w->errno_address = es_errno();
     atomic_store_explicit(&w->in_runtime, 1, memory_order_relaxed);
+    if (esi_node.is_sim && esi_rules)
+        atomic_store_explicit(&w->lost, ESI_LOST_SIMULATED, memory_order_relaxed);
     esi_fiber_init_thread(&w->fiber);
     if (sigsetjmp(w->jump, 1))
         landed(esi_worker_self());
