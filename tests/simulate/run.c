@@ -217,9 +217,12 @@ static void test_who_is_spared_is_not_struck(void **state)
 
 /* ------------------------------------------------------------ two phases */
 
+static int balance_when_asked; /* the node's end takes a while: what it does then is not what was asked about */
+
 static bool below_three(void *unused)
 {
     (void)unused;
+    balance_when_asked = balance;
     return balance < 3;
 }
 
@@ -234,16 +237,14 @@ static void test_what_must_hold_is_looked_at_after_each_turn(void **state)
 {
     (void)state;
     assert_int_equal(simulate(counts, NULL, (es_simulation){.holds = below_three}), 1);
-    assert_int_equal(balance, 3);
+    assert_int_equal(balance_when_asked, 3);
     assert_int_equal(simulate(counts, NULL, (es_simulation){.seed = 1}), 0);
 }
-
-static int balance_when_settled;
 
 static bool is_at_least_ten(void *unused)
 {
     (void)unused;
-    balance_when_settled = balance;
+    balance_when_asked = balance;
     return balance >= 10;
 }
 
@@ -258,10 +259,10 @@ static void test_a_server_is_done_when_it_has_settled(void **state)
 {
     (void)state;
     assert_int_equal(simulate(serves_for_ever, NULL, (es_simulation){.settled = is_at_least_ten}), 0);
-    assert_in_range(balance_when_settled, 10, 11);
+    assert_in_range(balance_when_asked, 10, 11);
     assert_int_equal(
         simulate(serves_for_ever, NULL, (es_simulation){.settled = is_at_least_ten, .faults_ms = 20000}), 0);
-    assert_in_range(balance_when_settled, 19, 21);
+    assert_in_range(balance_when_asked, 19, 21);
 }
 
 static void test_who_does_not_settle_in_time_has_failed(void **state)
