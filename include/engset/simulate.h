@@ -72,7 +72,7 @@ typedef struct es_simulation {
  *   ES_SIM=SEED       that seed. es_run() of a program that knows nothing of simulation goes this way, too
  *   ES_SIM_FAULTS     instead of `faults`: "all", "none", or kinds: "kill,cut"
  *   ES_SIM_STRIKES    these and no others: "kill@3,cut@17", each kind with its opportunity's number; empty: none
- *   ES_SIM_TRACE      1: each fault that strikes is told on stderr; 2: each turn, too
+ *   ES_SIM_TRACE      1: each fault that strikes is told on stderr; 2: each turn, message, birth and end, too
  *   ES_SIM_REPORT     a descriptor for `engset test`
  *
  * Any thread that is no process, while no node runs (else 70, as es_run()). */

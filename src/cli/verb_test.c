@@ -29,7 +29,7 @@ static const char help[] =
     "kill,crash,freeze,wake,hand_over,no_memory,\n"
     "                    no_descriptor,refuse,cut,half_close,delay,short_io,disk\n"
     "  --strikes LIST    with --replay: these faults and no others, as `engset test` printed them\n"
-    "  --turns           with --replay: tells each turn of a process, too\n"
+    "  --turns           with --replay: tells each turn, message, birth and end of a process, too\n"
     "  --timeout MS      a run is over after so long (10000)\n"
     "  --jobs N          so many at a time (as many as there are cores)\n"
     "  --no-shrink       does not look for the few faults\n\n"

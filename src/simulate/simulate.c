@@ -10,6 +10,7 @@
 #include "platform/clock.h"
 #include "proc/enter.h"
 #include "proc/node.h"
+#include "simulate/trace.h"
 #include "simulate/world.h"
 
 enum { MISUSED = 70, FAULTS_MS = 10000, SETTLE_MS = 600000, TURNS_MOST = 10000000 };
@@ -111,9 +112,13 @@ int es_simulate(void (*first)(void *), void *argument, const es_simulation *how)
     esi_world.faults_until_ns = 0; /* not before it begins */
     esi_world.settle_until_ns = ESI_NO_DEADLINE;
     esi_rules = &esi_world_rules;
+    if (esi_world.trace_level >= 2)
+        esi_trace_start();
     int status = es_run_simulated(esi_world.how.seed, begin, &(struct beginning){first, argument},
                                   esi_world.how.options, &trace);
     esi_rules = NULL;
+    if (esi_world.trace_level >= 2)
+        esi_trace_stop();
     esi_strike_plan = NULL;
     esi_fail_by(NULL);
     esi_plan_fini(&esi_world.plan);

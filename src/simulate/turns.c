@@ -12,6 +12,7 @@
 #include "proc/schedule/scheduler.h"
 #include "proc/schedule/wait.h"
 #include "proc/table.h"
+#include "simulate/trace.h"
 #include "simulate/world.h"
 
 #define FROZEN_MOST_NS (ESI_NS_PER_S)
@@ -41,12 +42,6 @@ static void tell(int fd, const char *format, ...)
         return; /* whoever listened is gone */
 }
 
-/* Milliseconds since the world began. */
-static double now_ms(void)
-{
-    return (double)(esi_clock_now_ns() - ESI_NS_PER_S) / (double)ESI_NS_PER_MS;
-}
-
 static void tell_strike(enum esi_strike kind, uint32_t number)
 {
     if (w->report_fd >= 0)
@@ -55,8 +50,8 @@ static void tell_strike(enum esi_strike kind, uint32_t number)
         return;
     struct esi_worker *worker = esi_worker_self();
     struct esi_process *p = worker ? atomic_load_explicit(&worker->current, memory_order_relaxed) : NULL;
-    tell(STDERR_FILENO, "%12.6f ms  %s@%u%s%.0llu\n", now_ms(), esi_strike_name(kind), number,
-         p ? "  at a call of process " : "", p ? (unsigned long long)place_of(p) : 0ull);
+    esi_trace_tell("%s@%u%s%s", esi_strike_name(kind), number, p ? "  at a call of process " : "",
+                   p ? esi_trace_name(p) : "");
 }
 
 void esi_world_fail(const char *format, ...)
@@ -179,7 +174,7 @@ static void look_at_promises(void)
 {
     uint64_t now = esi_clock_now_ns();
     if (w->how.holds && !w->how.holds(w->argument))
-        esi_world_fail("what must hold does not (.holds), %.3f ms after the start", now_ms());
+        esi_world_fail("what must hold does not (.holds)");
     else if (now >= w->faults_until_ns && w->how.settled && w->how.settled(w->argument))
         esi_node_end(0);
     else if (now > w->settle_until_ns)
@@ -212,8 +207,6 @@ static struct esi_process *pick(struct esi_scheduler *s)
     while (p && !is_over() && freezes(p))
         p = next_of(s);
     w->queued_at_pick = (uint32_t)atomic_load_explicit(&s->runq.length, memory_order_relaxed);
-    if (p && w->trace_level >= 2 && !is_over())
-        tell(STDERR_FILENO, "%12.6f ms  turn of process %llu\n", now_ms(), (unsigned long long)place_of(p));
     return p;
 }
 
