@@ -252,6 +252,9 @@ void esi_seed_run_describe(const struct esi_seed_run *run, char *text, size_t si
     case ESI_SEED_HANGS:
         snprintf(text, size, "not over after %lld ms", (long long)run->job.timeout_ms);
         break;
+    case ESI_SEED_TWO_WAYS:
+        snprintf(text, size, "it went two ways");
+        break;
     case ESI_SEED_OUTSIDE:
         snprintf(text, size, "it simulated nothing: does it call es_run() or es_simulate()?");
         break;

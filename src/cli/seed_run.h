@@ -27,6 +27,7 @@ enum esi_seed_end {
     ESI_SEED_FAILED,   /* with an exit status */
     ESI_SEED_SIGNALED, /* by a signal */
     ESI_SEED_HANGS,    /* it was not over in time */
+    ESI_SEED_TWO_WAYS, /* it passed twice, with different traces */
     ESI_SEED_OUTSIDE,  /* status 0 but nothing was simulated: is it a program of Engset? */
     ESI_SEED_NOT_RUN   /* it could not be started: errno in `code` */
 };

@@ -259,44 +259,62 @@ static void print_failure(const struct wishes *w, const struct esi_seed_run *run
 
 struct tally {
     uint64_t passed, twice, next;
+    struct esi_seed_run failed; /* the lowest seed that has, of those that ran */
     bool has_failed;
 };
 
-/* Each of some seeds once more: it must go the same way. */
-static bool goes_the_same_way(const struct wishes *w, const struct esi_seed_run *run)
+/* Once more: it must go the same way. */
+static void run_again(const struct wishes *w, struct esi_seed_run *run)
 {
     struct esi_seed_job job = job_for(w, run->job.seed);
     struct esi_seed_run again;
-    bool is_same = run_once(&again, &job) && strcmp(again.trace, run->trace) == 0;
-    if (!is_same) {
-        printf("seed %llu went two ways, with the traces %s and %s: something from outside the simulated "
-               "world decides\n"
-               "  (time(), rand(), an address, a thread, a file)\n",
-               (unsigned long long)run->job.seed, run->trace, again.trace[0] ? again.trace : "(none)");
-        print_replay(w, run->job.seed, NULL);
-    }
+    run_once(&again, &job);
+    if (again.end != ESI_SEED_PASSED || strcmp(again.trace, run->trace) != 0)
+        run->end = ESI_SEED_TWO_WAYS;
     esi_seed_run_free(&again);
-    return is_same;
 }
 
-static void judge(const struct wishes *w, const struct esi_seed_run *run, struct tally *tally)
+/* Takes a run that has ended. Of those that failed the one with the lowest seed is kept: so it is the same one however many run at a time. */
+static void take(const struct wishes *w, struct tally *tally, struct esi_seed_run *run)
 {
+    bool is_twice = run->end == ESI_SEED_PASSED && run->job.seed % TWICE_EVERY == 0;
+    if (is_twice)
+        run_again(w, run);
     if (run->end == ESI_SEED_PASSED) {
         tally->passed++;
-        if (run->job.seed % TWICE_EVERY == 0) {
-            tally->twice++;
-            tally->has_failed = !goes_the_same_way(w, run);
-        }
-        return;
+        tally->twice += is_twice;
+    } else if (!tally->has_failed || run->job.seed < tally->failed.job.seed) {
+        struct esi_seed_run other = tally->failed;
+        tally->failed = *run;
+        *run = other;
+        tally->has_failed = true;
     }
-    tally->has_failed = true;
-    if (run->end != ESI_SEED_NOT_RUN && run->end != ESI_SEED_OUTSIDE) {
-        print_failure(w, run);
-        return;
-    }
+    esi_seed_run_free(run);
+}
+
+static void print_two_ways(const struct wishes *w, const struct esi_seed_run *run)
+{
+    printf("seed %llu went two ways: something from outside the simulated world decides (time(), rand(), an "
+           "address, a thread, a file)\n",
+           (unsigned long long)run->job.seed);
+    print_replay(w, run->job.seed, NULL);
+}
+
+static void print_misuse(const struct esi_seed_run *run)
+{
     char how[300];
     esi_seed_run_describe(run, how, sizeof how);
     fprintf(stderr, "error: %s\n", how);
+}
+
+static void print_why(const struct wishes *w, const struct esi_seed_run *run)
+{
+    if (run->end == ESI_SEED_NOT_RUN || run->end == ESI_SEED_OUTSIDE)
+        print_misuse(run);
+    else if (run->end == ESI_SEED_TWO_WAYS)
+        print_two_ways(w, run);
+    else
+        print_failure(w, run);
 }
 
 static double processor_seconds(void)
@@ -314,41 +332,45 @@ static void show_progress(const struct wishes *w, const struct tally *tally)
                 (unsigned long long)w->seeds);
 }
 
-static void start_next(const struct wishes *w, struct esi_seed_run *run, struct tally *tally)
+/* All seeds, or until one has failed; those that run then are waited for. */
+static void run_seeds(const struct wishes *w, struct tally *tally)
 {
-    struct esi_seed_job job = job_for(w, w->first + tally->next++);
-    if (!esi_seed_run_start(run, &job))
-        judge(w, run, tally);
+    struct esi_seed_run runs[JOBS_MOST] = {0};
+    int running = 0;
+    for (;;) {
+        for (int i = 0; i < w->jobs && !tally->has_failed && tally->next < w->seeds; i++) {
+            if (runs[i].pid)
+                continue;
+            struct esi_seed_job job = job_for(w, w->first + tally->next++);
+            if (esi_seed_run_start(&runs[i], &job))
+                running++;
+            else
+                take(w, tally, &runs[i]);
+        }
+        if (!running)
+            return;
+        int index = esi_seed_run_wait(runs, w->jobs);
+        running--;
+        take(w, tally, &runs[index]);
+        show_progress(w, tally);
+    }
 }
 
 static int try_seeds(const struct wishes *w)
 {
-    struct esi_seed_run runs[JOBS_MOST] = {0};
     struct tally tally = {0};
-    int running = 0;
-    for (;;) {
-        for (int i = 0; i < w->jobs; i++)
-            if (!runs[i].pid && !tally.has_failed && tally.next < w->seeds) {
-                start_next(w, &runs[i], &tally);
-                running += runs[i].pid != 0;
-            }
-        if (!running)
-            break;
-        int index = esi_seed_run_wait(runs, w->jobs);
-        running--;
-        if (!tally.has_failed)
-            judge(w, &runs[index], &tally);
-        esi_seed_run_free(&runs[index]);
-        show_progress(w, &tally);
-    }
+    run_seeds(w, &tally);
+    double seconds = processor_seconds();
     if (isatty(STDERR_FILENO))
         fputs("\r                                        \r", stderr);
+    if (tally.has_failed)
+        print_why(w, &tally.failed);
     printf("%llu seed%s passed, %.1f s of processor time", (unsigned long long)tally.passed,
-           tally.passed == 1 ? "" : "s", processor_seconds());
+           tally.passed == 1 ? "" : "s", seconds);
     if (tally.twice)
-        printf("; %llu ran twice and went the same way",
-               (unsigned long long)(tally.twice - tally.has_failed));
+        printf("; %llu ran twice and went the same way", (unsigned long long)tally.twice);
     putchar('\n');
+    esi_seed_run_free(&tally.failed);
     return tally.has_failed ? ESI_FAILED : ESI_DONE;
 }
 

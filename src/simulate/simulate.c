@@ -88,9 +88,9 @@ struct beginning {
 static void begin(void *given)
 {
     struct beginning beginning = *(struct beginning *)given;
+    esi_enter();
     esi_world_begin();
-    esi_strike_plan = esi_world_strikes;
-    esi_fail_by(esi_world_fails_allocation);
+    esi_leave();
     beginning.first(beginning.argument);
 }
 
@@ -112,6 +112,8 @@ int es_simulate(void (*first)(void *), void *argument, const es_simulation *how)
     esi_world.faults_until_ns = 0; /* not before it begins */
     esi_world.settle_until_ns = ESI_NO_DEADLINE;
     esi_rules = &esi_world_rules;
+    esi_strike_plan = esi_world_strikes;
+    esi_fail_by(esi_world_fails_allocation);
     if (esi_world.trace_level >= 2)
         esi_trace_start();
     int status = es_run_simulated(esi_world.how.seed, begin, &(struct beginning){first, argument},

@@ -217,7 +217,8 @@ static void test_who_is_spared_is_not_struck(void **state)
 
 /* ------------------------------------------------------------ two phases */
 
-static int balance_when_asked; /* the node's end takes a while: what it does then is not what was asked about */
+static int
+    balance_when_asked; /* the node's end takes a while: what it does then is not what was asked about */
 
 static bool below_three(void *unused)
 {
