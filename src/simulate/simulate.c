@@ -109,8 +109,6 @@ int es_simulate(void (*first)(void *), void *argument, const es_simulation *how)
         return MISUSED;
     }
     uint64_t trace = 0;
-    esi_world.faults_until_ns = 0; /* not before it begins */
-    esi_world.settle_until_ns = ESI_NO_DEADLINE;
     esi_rules = &esi_world_rules;
     esi_strike_plan = esi_world_strikes;
     esi_fail_by(esi_world_fails_allocation);

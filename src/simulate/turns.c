@@ -79,7 +79,8 @@ static bool is_over(void)
 bool esi_world_strikes(enum esi_strike kind)
 {
     uint32_t number;
-    if (is_over() || esi_clock_now_ns() >= w->faults_until_ns || !esi_plan_strikes(&w->plan, kind, &number))
+    if (!w->has_begun || is_over() || esi_clock_now_ns() >= w->faults_until_ns ||
+        !esi_plan_strikes(&w->plan, kind, &number))
         return false;
     tell_strike(kind, number);
     esi_trace_mix((uint64_t)kind << 32 | number);
@@ -224,7 +225,7 @@ static bool gives_way(struct esi_process *self)
 
 static void at_call(struct esi_process *self)
 {
-    if (is_over())
+    if (!w->has_begun || is_over())
         return;
     if (!is_spared(self) && esi_world_strikes(ESI_STRIKE_CRASH))
         esi_end_with(self, es_lend(ES_TUPLE(es_am_signal, es_am_sigsegv, es_bytes("simulated", 9))));
