@@ -78,9 +78,9 @@ typedef struct es_simulation {
  * Any thread that is no process, while no node runs (else 70, as es_run()). */
 ES_API int es_simulate(void (*first)(void *), void *argument, const es_simulation *how);
 
-/* The calling process is spared: no fault kills, crashes or freezes it, or takes memory from it: what watches over a test, or stands for the
- * world outside it. Outside a simulation nothing. A process; elsewhere nothing. */
-ES_API void es_simulate_spare(void);
+/* The process is spared: no fault kills, crashes or freezes it, or takes memory from it: what watches over a test, or stands for the world outside
+ * it; es_self() for the caller. At most 256 processes a run. Outside a simulation, and called by no process, nothing. */
+ES_API void es_simulate_spare(es_pid process);
 
 ES_END_DECLS
 

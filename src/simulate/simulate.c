@@ -128,13 +128,12 @@ int es_simulate(void (*first)(void *), void *argument, const es_simulation *how)
     return status;
 }
 
-void es_simulate_spare(void)
+void es_simulate_spare(es_pid process)
 {
-    struct esi_process *self = esi_enter();
-    if (!self)
+    if (!esi_enter())
         return;
-    if (esi_rules == &esi_world_rules && esi_world.spared_count < ESI_SPARED_MOST)
-        esi_world.spared[esi_world.spared_count++] = self->id;
+    if (esi_rules == &esi_world_rules && esi_world.spared_count < ESI_SPARED_MOST && !process.node)
+        esi_world.spared[esi_world.spared_count++] = process.id;
     esi_leave();
 }
 

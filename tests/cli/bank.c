@@ -28,7 +28,7 @@ static void account(void)
 {
     int balance = 0, amount;
     es_term from;
-    es_simulate_spare();
+    es_simulate_spare(es_self());
     for (;;)
         es_receive {
             es_case_call(from, get)

@@ -189,7 +189,7 @@ static void test_a_process_is_frozen_for_a_while_and_goes_on(void **state)
 
 static void is_spared(void)
 {
-    es_simulate_spare();
+    es_simulate_spare(es_self());
     works();
 }
 
