@@ -106,9 +106,6 @@ int64_t exchange_now_ms(void);
 /* Sends a datagram; what cannot be sent at once is lost, as datagrams are. Process only. */
 void exchange_send(struct sip_address to, const char *bytes, size_t length);
 
-/* A number that nobody guesses. */
-uint64_t exchange_random(void);
-
 /* Tells the journal {Now, x...}. */
 #define exchange_note(...) es_send(exchange->journal, ES_TUPLE(es_now_ns(), __VA_ARGS__))
 

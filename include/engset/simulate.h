@@ -47,9 +47,11 @@ typedef enum es_fault {
 
 /* How a simulation goes. All zero: no faults, seed 1. */
 typedef struct es_simulation {
-    uint64_t seed;     /* with ES_SIM=SEED in the environment that one; 0: 1 */
-    uint32_t faults;   /* ES_FAULT_..., or-ed */
-    int64_t faults_ms; /* they strike for so long, by the virtual clock; 0: 10,000; ES_INFINITY: to the end */
+    uint64_t seed;   /* with ES_SIM=SEED in the environment that one; 0: 1 */
+    uint32_t faults; /* ES_FAULT_..., or-ed */
+    int64_t
+        faults_from_ms; /* they strike from then on, by the virtual clock: what is done before is done in peace */
+    int64_t faults_ms; /* and for so long; 0: 10,000; ES_INFINITY: to the end */
     int64_t settle_ms; /* after that it has so long to settle; 0: 600,000; ES_INFINITY: for ever */
     int64_t
         turns_most; /* it has failed when it has not ended after so many turns of processes; 0: 10,000,000 */

@@ -62,7 +62,7 @@ static es_err read_wishes(struct esi_world *world, const es_simulation *how, voi
     mine->settle_ms = mine->settle_ms ? mine->settle_ms : SETTLE_MS;
     mine->turns_most = mine->turns_most ? mine->turns_most : TURNS_MOST;
     mine->seed = mine->seed ? mine->seed : 1;
-    if ((mine->faults_ms < 0 && mine->faults_ms != ES_INFINITY) ||
+    if (mine->faults_from_ms < 0 || (mine->faults_ms < 0 && mine->faults_ms != ES_INFINITY) ||
         (mine->settle_ms < 0 && mine->settle_ms != ES_INFINITY) || mine->turns_most < 0 ||
         mine->faults & ~(uint32_t)ES_FAULTS_ALL) {
         fputs("engset: simulate: a negative time or count, or faults that there are not\n", stderr);

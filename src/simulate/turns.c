@@ -79,7 +79,8 @@ static bool is_over(void)
 bool esi_world_strikes(enum esi_strike kind)
 {
     uint32_t number;
-    if (!w->has_begun || is_over() || esi_clock_now_ns() >= w->faults_until_ns ||
+    uint64_t now = esi_clock_now_ns();
+    if (!w->has_begun || is_over() || now < w->faults_from_ns || now >= w->faults_until_ns ||
         !esi_plan_strikes(&w->plan, kind, &number))
         return false;
     tell_strike(kind, number);
@@ -247,6 +248,7 @@ static uint64_t later(uint64_t from_ns, int64_t ms)
 void esi_world_begin(void)
 {
     w->has_begun = true;
-    w->faults_until_ns = later(esi_clock_now_ns(), w->how.faults_ms);
+    w->faults_from_ns = later(esi_clock_now_ns(), w->how.faults_from_ms);
+    w->faults_until_ns = later(w->faults_from_ns, w->how.faults_ms);
     w->settle_until_ns = later(w->faults_until_ns, w->how.settle_ms);
 }

@@ -14,7 +14,7 @@ struct esi_world {
     struct esi_order order;
     es_simulation how; /* with all that was left 0 filled in */
     void *argument;
-    uint64_t faults_until_ns, settle_until_ns; /* ESI_NO_DEADLINE: never */
+    uint64_t faults_from_ns, faults_until_ns, settle_until_ns; /* ESI_NO_DEADLINE: never */
     int64_t turns;
     struct {
         struct esi_process *process; /* runnable, in no queue */

@@ -2,6 +2,7 @@
 #include <sched.h>
 #include <time.h>
 #include "platform/clock.h"
+#include "platform/random.h"
 #include "proc/enter.h"
 #include "proc/process.h"
 
@@ -71,6 +72,11 @@ void es_sleep(int64_t time_ms)
 int64_t es_now_ns(void)
 {
     return (int64_t)esi_clock_now_ns();
+}
+
+uint64_t es_random(void)
+{
+    return esi_random_u64();
 }
 
 es_priority es_set_priority(es_priority priority)
