@@ -4,6 +4,7 @@
  * Each telephone must come to the end of its call by SIP's own rules, whatever happened to the processes that carried it; and when all have hung up, the
  * exchange has no call, leg, process or descriptor more than when it began. */
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include "exchange.h"
@@ -249,17 +250,31 @@ static int64_t processes(void)
     return node.processes;
 }
 
+static int descriptors(void)
+{
+    int count = 0;
+    DIR *folder = opendir("/proc/self/fd");
+    while (folder && readdir(folder))
+        count++;
+    closedir(folder);
+    return count;
+}
+
+static bool is_idle(int64_t processes_before)
+{
+    return processes() <= processes_before && !es_members(exchange_calls, NULL, 0) &&
+           !es_members(exchange_in_service, NULL, 0);
+}
+
 /* Legs linger some seconds after the last word. */
-static void expect_nothing_left(int64_t processes_before)
+static void expect_nothing_left(int64_t processes_before, int descriptors_before)
 {
     int64_t give_up_ns = in_ms(100000);
-    while (es_now_ns() < give_up_ns &&
-           (processes() > processes_before || es_members(exchange_calls, NULL, 0) ||
-            es_members(exchange_in_service, NULL, 0)))
+    while (es_now_ns() < give_up_ns && !is_idle(processes_before))
         es_sleep(1000);
-    if (processes() > processes_before || es_members(exchange_calls, NULL, 0)) {
-        fprintf(stderr, "%lld processes are left, and %lld calls\n",
-                (long long)(processes() - processes_before), (long long)es_members(exchange_calls, NULL, 0));
+    if (!is_idle(processes_before) || descriptors() > descriptors_before) {
+        fprintf(stderr, "%lld processes are left, and %d descriptors\n",
+                (long long)(processes() - processes_before), descriptors() - descriptors_before);
         es_exit(es_am_error);
     }
 }
@@ -271,6 +286,7 @@ static void first(void *unused)
     open_office();
     es_sleep(PEACE_MS);
     int64_t before = processes();
+    int descriptors_before = descriptors();
     for (int i = 0; i < CALLS; i++) {
         es_spawn_monitor(&watch[i], caller, ES_T(i));
         es_sleep(50);
@@ -283,7 +299,7 @@ static void first(void *unused)
         fprintf(stderr, "%d of %d calls came to their end\n", ended, begun);
         es_exit(es_am_error);
     }
-    expect_nothing_left(before);
+    expect_nothing_left(before, descriptors_before);
 }
 
 int main(void)
