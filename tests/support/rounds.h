@@ -5,7 +5,14 @@
 #ifndef TESTS_SUPPORT_ROUNDS_H
 #define TESTS_SUPPORT_ROUNDS_H
 
+#include <stdbool.h>
 #include <stdlib.h>
+
+/* Do times decide? Only with ES_TIMING in the environment, on a machine that has nothing else to do; else they are printed. */
+static inline bool times_count(void)
+{
+    return getenv("ES_TIMING") != NULL;
+}
 
 /* How many of `full` rounds this run makes: full / ES_ROUNDS_DIVISOR (100 when that is not set), at least 1. */
 static inline long rounds(long full)

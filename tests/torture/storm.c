@@ -21,11 +21,6 @@ ES_ATOMS(filler, done, ready);
 
 static _Atomic bool is_over;
 
-static bool times_count(void)
-{
-    return getenv("ES_TIMING") != NULL;
-}
-
 static void no_report(const char *text, size_t length)
 {
     (void)text, (void)length;
