@@ -19,6 +19,7 @@
 #include "platform/platform.h"
 #include "platform/poller.h"
 #include "platform/random.h"
+#include "platform/sim.h"
 #include "proc/end.h"
 #include "proc/contain/fault.h"
 #include "proc/fork.h"
@@ -114,6 +115,8 @@ void esi_node_process_gone(bool was_first, int status)
     /* After a deadlock under simulation the node ends while its first process still lives: the first status counts. */
     if (was_first && !atomic_load_explicit(&run.first_is_gone, memory_order_relaxed)) {
         esi_node.exit_status = status;
+        if (esi_node.is_sim)
+            esi_trace_mix(esi_sim_trace_hash());
         atomic_store_explicit(&run.first_is_gone, true, memory_order_release);
         sem_post(&run.ended);
     } else if (atomic_load_explicit(&esi_node.state, memory_order_relaxed) == ESI_NODE_STOPPING) {
