@@ -4,9 +4,7 @@
  *
  * The program belongs to the process that started it: if that one ends, so does it. */
 #include <engset.h>
-#include <poll.h>
 #include <string.h>
-#include <unistd.h>
 
 ES_ATOMS(line, end);
 
@@ -28,6 +26,12 @@ static void send_lines(es_pid next, char *text)
     es_send(next, end);
 }
 
+static void write_line(int fd, es_bin text)
+{
+    es_write(fd, text.data, text.size, ES_INFINITY);
+    es_write(fd, "\n", 1, ES_INFINITY);
+}
+
 static void sorter(es_term argument)
 {
     es_pid next;
@@ -45,17 +49,16 @@ static void sorter(es_term argument)
     while (more) {
         es_receive {
             es_case(ES_TUPLE(line, &text))
-                dprintf(child.input, "%.*s\n", (int)text.size, (const char *)text.data);
+                write_line(child.input, text);
             es_case(end)
                 more = false;
         }
     }
     es_close(child.input); /* sort begins when there is no more */
-    while (length < sizeof sorted - 1 && es_wait_fd(child.output, POLLIN, ES_INFINITY) > 0) {
-        ssize_t count = read(child.output, sorted + length, sizeof sorted - 1 - length);
+    for (int64_t count = 1; count > 0; length += (size_t)count) {
+        count = es_read(child.output, sorted + length, sizeof sorted - 1 - length, ES_INFINITY);
         if (count <= 0)
             break;
-        length += (size_t)count;
     }
     sorted[length] = 0;
     send_lines(next, sorted);
