@@ -189,6 +189,7 @@ static void program_main(void *given)
     child.arguments = list;
     child.environment = list + c->request->argument_count + 1;
     begin(parent);
+    es_label("%.31s", (const char *)(c->request + 1));
     int status = has_all ? c->function(&child) : 1;
     es_send(parent, ES_TUPLE(status_is, status & 0xff));
 }

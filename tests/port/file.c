@@ -204,7 +204,6 @@ static void tries(es_term argument)
 
 STORY(without_memory_calls_fail_whole, "RES-01")
 {
-    until_the_node_is_up();
     int before = count_descriptors();
     was_short = true;
     for (int64_t n = 1; was_short && n < 200; n++) {

@@ -657,7 +657,6 @@ static void opens_all(es_term argument)
 
 STORY(without_memory_there_is_an_error_and_nothing_is_left_open, "RES-01")
 {
-    until_the_node_is_up();
     int before = descriptors_open();
     for (int n = 1, failed = 1; failed && n < 200; n++) {
         es_ref ref;
