@@ -1,6 +1,5 @@
 /* exchange/common.c - what the processes of the exchange have in common. */
 #include "exchange.h"
-#include <sys/random.h>
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
@@ -46,10 +45,7 @@ void exchange_send(struct sip_address to, const char *bytes, size_t length)
 
 uint64_t exchange_random(void)
 {
-    uint64_t number = 0;
-    if (getrandom(&number, sizeof number, 0) != sizeof number)
-        number = (uint64_t)es_now_ns() * 0x9e3779b97f4a7c15u;
-    return number;
+    return es_random();
 }
 
 parcel *parcel_copy(const parcel *p)

@@ -502,6 +502,10 @@ ES_API void es_sleep(int64_t time_ms);
 /* The monotonic clock in nanoseconds (virtual under simulation). Any thread. */
 ES_API int64_t es_now_ns(void);
 
+/* A number that nobody can guess, for names, tokens and choices; a system call. In a simulated world it comes from the seed: there a program
+ * that asks here, and not the system, does the same again. Any thread; simulated: processes. */
+ES_API uint64_t es_random(void);
+
 /* Sets the caller's priority, gives the old one. An unknown one ends the caller with {badarg, set_priority}. Process only.
  * Source: process_flag(priority, …). */
 ES_API es_priority es_set_priority(es_priority priority);
