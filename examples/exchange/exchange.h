@@ -92,6 +92,15 @@ void journal(void);
 /* Draws a process in service and a bug, exchange->crash_rate times a second, and makes them meet. */
 void injector(void);
 
+/* ---- the whole (office.c) ---- */
+
+/* Starts all of them, linked to the caller, as `office` says, and completes it. Who is linked to the first process ends the exchange by
+ * ending. */
+void office_open(struct exchange *office);
+
+/* No new calls; the others are hung up, and their telephones get some time to acknowledge. The board prints its summary. */
+void office_close(struct exchange *office);
+
 /* ---- what they have in common ---- */
 
 /* The groups: calls, and those processes of calls under way that the injector may choose. */

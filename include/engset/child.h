@@ -8,6 +8,7 @@
  * Do not call fork() in a process's code to go on without exec: the copy has none of the node's other threads. Its first call of the
  * runtime ends it with a message. Not here: reading and writing the pipes: they are streams of engset/port.h, for es_read(), es_write(),
  * es_packet(), es_active() and es_close().
+ * In a simulated world a child program is what es_simulate_program() makes it (engset/simulate.h).
  * Source of the meaning: OTP's open_port({spawn_executable, ...}, ...) and erl_child_setup. */
 #ifndef ENGSET_CHILD_H
 #define ENGSET_CHILD_H

@@ -502,8 +502,8 @@ ES_API void es_sleep(int64_t time_ms);
 /* The monotonic clock in nanoseconds (virtual under simulation). Any thread. */
 ES_API int64_t es_now_ns(void);
 
-/* 64 bits that nobody can guess: the kernel's; under simulation drawn from the seed, so that a run can be repeated. Any thread.
- * Source: crypto:strong_rand_bytes/1. */
+/* A number that nobody can guess, for names, tokens and choices; a system call. In a simulated world it comes from the seed: there a program
+ * that asks here, and not the system, does the same again. Any thread; simulated: processes. Source: rand:uniform/1, crypto:strong_rand_bytes/1. */
 ES_API uint64_t es_random(void);
 
 /* Sets the caller's priority, gives the old one. An unknown one ends the caller with {badarg, set_priority}. Process only.

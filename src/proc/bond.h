@@ -32,6 +32,7 @@ enum {
     ESI_BOND_DESCRIPTOR,
     ESI_BOND_JOB,   /* a call under way in another thread: port/blocking.h */
     ESI_BOND_CHILD, /* the key's id is the reference's */
+    ESI_BOND_SIMULATED_CHILD,
     ESI_BOND_TIMERS,
     ESI_BOND_SUSPENDS, /* this process suspends another */
     ESI_BOND_SUSPENDED_BY,

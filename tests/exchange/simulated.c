@@ -1,312 +1,243 @@
-/* simulated.c - the telephone exchange in a simulated world, for `engset test`: telephones call through it while its calls and legs are
- * killed and crash, run out of memory, are frozen, and change turns at any moment.
+/* simulated.c - the whole exchange in simulated worlds: its telephones are processes at the other end of a simulated network.
  *
- * Each telephone must come to the end of its call by SIP's own rules, whatever happened to the processes that carried it; and when all have hung up, the
- * exchange has no call, leg, process or descriptor more than when it began. */
-#include <arpa/inet.h>
-#include <dirent.h>
-#include <netinet/in.h>
-#include <stdlib.h>
+ * They do what scenarios/uac.xml and uas.xml make SIPp do: a caller invites, acknowledges, holds, says goodbye; the one who is called rings,
+ * answers, and answers the goodbye. Both repeat what is not answered. */
 #include "exchange.h"
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include "story.h"
 
-ES_ATOMS(listening, serve, over, callee_is_idle);
+ES_ATOMS(done);
 
 enum {
-    CALLS = 8,
-    PEACE_MS = 10,
-    T1_MS = 500,
-    LAST_RETRANSMISSION_MS = 32000,
+    CALLERS = 30,
+    EXCHANGE_PORT = 5060,
+    CALLED_PORT = 5070,
+    REPEAT_MS = 500,
     HOLD_MS = 3000,
-    RING_MS = 180000,
-    TOO_LONG_MS = 60000
+    PATIENCE_S = 60
 };
 
-static struct exchange office = {.address = {0x7f000001, 0}, .log = "/dev/null", .is_quiet = true};
-static int begun, ended; /* telephones: who is killed before it is spared has not begun */
+static struct exchange office;
 
-/* ------------------------------------------------------------ a telephone's line */
+/* ---------------------------------------------------------------- SIP as text */
 
-struct phone {
-    int number, fd;
-    uint16_t port;
-    char received[2000];
-    char to_tag[100]; /* what the exchange put behind To, with ";tag=" */
+struct datagram {
+    char text[4096];
+    es_address from;
 };
 
-static int64_t in_ms(int64_t ms)
+static bool is_request(const struct datagram *d, const char *method)
 {
-    return es_now_ns() + ms * 1000000;
+    return strncmp(d->text, method, strlen(method)) == 0 && d->text[strlen(method)] == ' ';
 }
 
-static es_address exchange_address(void)
+/* 0: it is a request. */
+static int status_of(const struct datagram *d)
+{
+    int status = 0;
+    return sscanf(d->text, "SIP/2.0 %d", &status) == 1 ? status : 0;
+}
+
+/* All lines with that name, as they stand there. */
+static const char *lines_of(const struct datagram *d, const char *name, char *out, size_t size)
+{
+    size_t length = 0, name_length = strlen(name);
+    out[0] = 0;
+    for (const char *line = strchr(d->text, '\n'); line && line[1] != '\r'; line = strchr(line + 1, '\n')) {
+        const char *end = strchr(line + 1, '\n');
+        bool is_it = strncmp(line + 1, name, name_length) == 0 && line[1 + name_length] == ':';
+        if (!is_it || !end || length + (size_t)(end - line) >= size)
+            continue;
+        memcpy(out + length, line + 1, (size_t)(end - line));
+        length += (size_t)(end - line);
+        out[length] = 0;
+    }
+    return out;
+}
+
+static es_address address_of(uint16_t port)
 {
     es_address address = {.length = sizeof(struct sockaddr_in)};
     struct sockaddr_in in = {
-        .sin_family = AF_INET, .sin_port = htons(office.address.port), .sin_addr.s_addr = htonl(0x7f000001)};
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     memcpy(&address.storage, &in, sizeof in);
     return address;
 }
 
-static void open_line(struct phone *me)
+static int open_telephone(uint16_t wanted, unsigned *port)
 {
-    es_address local;
-    struct sockaddr_in in = {0};
-    while ((me->fd = es_address_parse("127.0.0.1:0", &local) == ES_OK ? (int)es_udp_open(&local) : -1) < 0)
-        es_sleep(100); /* no descriptor just now */
-    if (es_udp_local(me->fd, &local) == ES_OK)
-        memcpy(&in, &local.storage, sizeof in);
-    me->port = ntohs(in.sin_port);
+    es_address address = address_of(wanted);
+    struct sockaddr_in in;
+    int fd = (int)es_udp_open(&address);
+    EXPECT(fd >= 0);
+    EXPECT(es_udp_local(fd, &address) == ES_OK);
+    memcpy(&in, &address.storage, sizeof in);
+    *port = ntohs(in.sin_port);
+    return fd;
 }
 
-static void say(struct phone *me, const char *text)
+static void send_text(int fd, const es_address *to, const char *text)
 {
-    es_address to = exchange_address();
-    (void)es_sendto(me->fd, text, strlen(text), &to, in_ms(1000));
+    EXPECT(es_sendto(fd, text, strlen(text), to, ES_INFINITY) > 0);
 }
 
-/* The next message until then; false: none. */
-static bool hear(struct phone *me, int64_t deadline_ns)
+static bool hear(int fd, struct datagram *d, int64_t deadline_ns)
 {
-    es_address from;
-    int64_t length;
-    do
-        length = es_recvfrom(me->fd, me->received, sizeof me->received - 1, &from, deadline_ns);
-    while (length < 0 && es_now_ns() < deadline_ns);
-    me->received[length > 0 ? length : 0] = 0;
-    return length > 0;
+    int64_t size = es_recvfrom(fd, d->text, sizeof d->text - 1, &d->from, deadline_ns);
+    EXPECT(size >= 0 || size == ES_ETIMEOUT);
+    d->text[size > 0 ? size : 0] = 0;
+    return size > 0;
 }
 
-static int status_of(const char *message)
+/* Answers `d`; `more` are header lines, `body` may be "". */
+static void answer(int fd, const struct datagram *d, const char *status, const char *more, const char *body)
 {
-    return strncmp(message, "SIP/2.0 ", 8) == 0 ? atoi(message + 8) : 0;
+    char via[1024], from[256], to[256], id[256], cseq[64], text[4096];
+    lines_of(d, "To", to, sizeof to);
+    if (!strstr(to, ";tag="))
+        strcpy(to + strcspn(to, "\r"), ";tag=called\r\n");
+    snprintf(text, sizeof text, "SIP/2.0 %s\r\n%s%s%s%s%s%sContent-Length: %zu\r\n\r\n%s", status,
+             lines_of(d, "Via", via, sizeof via), lines_of(d, "From", from, sizeof from), to,
+             lines_of(d, "Call-ID", id, sizeof id), lines_of(d, "CSeq", cseq, sizeof cseq), more,
+             strlen(body), body);
+    send_text(fd, &d->from, text);
 }
 
-static bool is_about(const char *message, const char *method)
-{
-    const char *cseq = strstr(message, "CSeq:");
-    return cseq && strncmp(cseq + strcspn(cseq, "0123456789") + 2, method, strlen(method)) == 0;
-}
+#define SDP_BODY \
+    "v=0\r\no=t 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 6000 RTP/AVP 0\r\n"
 
-/* A header's line, with its name; "" if it is not there. */
-static const char *line_of(const char *message, const char *name, char *line, size_t size)
-{
-    const char *at = strstr(message, name);
-    snprintf(line, size, "%.*s", at ? (int)strcspn(at, "\r\n") : 0, at ? at : "");
-    return line;
-}
+/* ---------------------------------------------------------------- the one who is called, for all */
 
-static void answer(struct phone *me, const char *status)
+static void called(void)
 {
-    char text[2000], via[300], from[300], to[300], id[200], cseq[100];
-    snprintf(text, sizeof text,
-             "SIP/2.0 %s\r\n%s\r\n%s\r\n%s%s\r\n%s\r\n%s\r\nContact: <sip:b@127.0.0.1:%u>\r\nContent-Length: "
-             "0\r\n\r\n",
-             status, line_of(me->received, "Via:", via, sizeof via),
-             line_of(me->received, "From:", from, sizeof from), line_of(me->received, "To:", to, sizeof to),
-             strstr(to, ";tag=") ? "" : ";tag=callee", line_of(me->received, "Call-ID:", id, sizeof id),
-             line_of(me->received, "CSeq:", cseq, sizeof cseq), me->port);
-    say(me, text);
-}
-
-/* ------------------------------------------------------------ who calls */
-
-static void ask(struct phone *me, const char *method, int cseq, const char *branch)
-{
-    char text[1500];
-    snprintf(
-        text, sizeof text,
-        "%s sip:bob@127.0.0.1:%u SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:%u;branch=z9hG4bK-%d-%s\r\n"
-        "From: <sip:a%d@127.0.0.1:%u>;tag=a%d\r\nTo: <sip:bob@127.0.0.1:%u>%s\r\nCall-ID: "
-        "call-%d@simulated\r\n"
-        "CSeq: %d %s\r\nMax-Forwards: 70\r\nContact: <sip:a%d@127.0.0.1:%u>\r\nContent-Length: 0\r\n\r\n",
-        method, office.address.port, me->port, me->number, branch, me->number, me->port, me->number,
-        office.address.port, strcmp(method, "INVITE") == 0 ? "" : me->to_tag, me->number, cseq, method,
-        me->number, me->port);
-    say(me, text);
-}
-
-/* A request that comes while we wait for something else; true: the other side has hung up. */
-static bool heed_request(struct phone *me)
-{
-    if (strncmp(me->received, "BYE ", 4) != 0)
-        return false;
-    answer(me, "200 OK");
-    return true;
-}
-
-/* Sends `method` again and again until a response of at least `least`; gives its status, or 0: none came in the time that SIP gives it. */
-static int transact(struct phone *me, const char *method, int cseq, int least)
-{
-    int64_t interval_ms = T1_MS, give_up_ns = in_ms(LAST_RETRANSMISSION_MS);
-    int status = 0;
-    while (es_now_ns() < give_up_ns && status < least) {
-        if (status == 0)
-            ask(me, method, cseq, method);
-        else
-            give_up_ns = in_ms(RING_MS);
-        int64_t again_ns = status ? give_up_ns : in_ms(interval_ms);
-        interval_ms *= 2;
-        while (status < least && hear(me, again_ns)) {
-            if (heed_request(me))
-                continue;
-            if (is_about(me->received, method) && status_of(me->received) > status)
-                status = status_of(me->received);
+    static struct datagram d;
+    unsigned port;
+    char more[128];
+    int fd = open_telephone(CALLED_PORT, &port);
+    snprintf(more, sizeof more, "Contact: <sip:called@127.0.0.1:%u>\r\nContent-Type: application/sdp\r\n",
+             port);
+    for (;;) {
+        if (!hear(fd, &d, ES_INFINITY))
+            return;
+        if (is_request(&d, "INVITE")) {
+            answer(fd, &d, "180 Ringing", "", "");
+            answer(fd, &d, "200 OK", more, SDP_BODY);
+        } else if (is_request(&d, "BYE")) {
+            answer(fd, &d, "200 OK", "", "");
         }
     }
-    char to[300];
-    const char *tag = strstr(line_of(me->received, "To:", to, sizeof to), ";tag=");
-    snprintf(me->to_tag, sizeof me->to_tag, "%s", tag ? tag : "");
-    return status;
 }
 
-/* Holds the line; true: the other side has hung up meanwhile. Each repetition of the answer wants its ACK. */
-static bool talk(struct phone *me)
+/* ---------------------------------------------------------------- a caller */
+
+struct caller {
+    int fd, number;
+    unsigned port;
+    char to[256]; /* with its tag, once there is one */
+    struct datagram heard;
+};
+
+static void request(struct caller *c, const char *method, int cseq, const char *body)
 {
-    for (int64_t until = in_ms(HOLD_MS); hear(me, until);) {
-        if (heed_request(me))
-            return true;
-        if (status_of(me->received) / 100 == 2)
-            ask(me, "ACK", 1, "ack");
+    char text[2048];
+    es_address exchange_at = address_of(EXCHANGE_PORT);
+    bool has_body = *body;
+    snprintf(text, sizeof text,
+             "%s sip:somebody@127.0.0.1:%d SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:%u;branch=z9hG4bK-%d-%s\r\n"
+             "From: <sip:caller%d@127.0.0.1:%u>;tag=c%d\r\n%sCall-ID: %d@simulated\r\nCSeq: %d %s\r\n"
+             "Contact: <sip:caller%d@127.0.0.1:%u>\r\nMax-Forwards: 70\r\n%sContent-Length: %zu\r\n\r\n%s",
+             method, EXCHANGE_PORT, c->port, c->number, method, c->number, c->port, c->number, c->to,
+             c->number, cseq, method, c->number, c->port, has_body ? "Content-Type: application/sdp\r\n" : "",
+             strlen(body), body);
+    send_text(c->fd, &exchange_at, text);
+}
+
+/* The 200 that answers it, asked for until something comes; false: it never did. */
+static bool succeeds(struct caller *c, const char *method, int cseq, const char *body)
+{
+    int64_t give_up_ns = es_now_ns() + PATIENCE_S * INT64_C(1000000000);
+    char which[64], wanted[64];
+    snprintf(wanted, sizeof wanted, "CSeq: %d %s\r\n", cseq, method);
+    bool is_heard = false;
+    while (es_now_ns() < give_up_ns) {
+        if (!is_heard)
+            request(c, method, cseq, body);
+        int64_t next_ns = es_now_ns() + REPEAT_MS * INT64_C(1000000);
+        if (!hear(c->fd, &c->heard, is_heard ? give_up_ns : next_ns))
+            continue;
+        if (strcmp(lines_of(&c->heard, "CSeq", which, sizeof which), wanted) != 0)
+            continue;
+        is_heard = true;
+        int status = status_of(&c->heard);
+        if (status >= 200)
+            return status == 200;
     }
     return false;
 }
 
+/* Until the time is over; a 200 that comes again is acknowledged again. */
+static void hold(struct caller *c)
+{
+    int64_t over_ns = es_now_ns() + HOLD_MS * INT64_C(1000000);
+    while (hear(c->fd, &c->heard, over_ns)) {
+        EXPECT(!is_request(&c->heard, "BYE")); /* nobody else ends it */
+        if (status_of(&c->heard) == 200)
+            request(c, "ACK", 1, "");
+    }
+}
+
 static void caller(es_term argument)
 {
-    struct phone me = {.fd = -1};
-    es_simulate_spare(es_self());
-    begun++;
-    es_match(argument, &me.number);
-    open_line(&me);
-    int status = transact(&me, "INVITE", 1, 200);
-    if (status == 0) {
-        fprintf(stderr, "call %d: nobody has answered its INVITE\n", me.number);
-        es_exit(es_am_error);
+    es_pid parent;
+    struct caller *c = es_alloc(sizeof *c);
+    EXPECT(es_match(argument, ES_TUPLE(&parent, &c->number)));
+    es_sleep(c->number * 37);
+    c->fd = open_telephone(0, &c->port);
+    snprintf(c->to, sizeof c->to, "To: <sip:somebody@127.0.0.1:%d>\r\n", EXCHANGE_PORT);
+    bool is_up = EXPECT(succeeds(c, "INVITE", 1, SDP_BODY));
+    if (is_up) {
+        lines_of(&c->heard, "To", c->to, sizeof c->to);
+        EXPECT(strstr(c->heard.text, "m=audio 6000") != NULL); /* what the other one said came through */
+        request(c, "ACK", 1, "");
+        hold(c);
+        EXPECT(succeeds(c, "BYE", 2, ""));
     }
-    ask(&me, "ACK", 1, status < 300 ? "ack" : "INVITE");
-    if (status < 300 && !talk(&me) && transact(&me, "BYE", 2, 200) == 0) {
-        fprintf(stderr, "call %d: nobody has answered its BYE\n", me.number);
-        es_exit(es_am_error);
+    es_send(parent, ES_TUPLE(done, c->number));
+}
+
+/* ---------------------------------------------------------------- the story */
+
+static void calls_go_through(void)
+{
+    office = (struct exchange){.address = {INADDR_LOOPBACK, EXCHANGE_PORT},
+                               .uas_port = CALLED_PORT,
+                               .log = "/dev/null",
+                               .is_quiet = true};
+    office_open(&office);
+    es_pid other = es_spawn(called);
+    for (int i = 0; i < CALLERS; i++)
+        es_spawn(caller, ES_TUPLE(es_self(), i));
+    for (int i = 0; i < CALLERS; i++)
+        EXPECT(got_within(ES_TUPLE(done, ES_ANY), 10 * PATIENCE_S * 1000));
+    while (es_members(exchange_calls, NULL, 0) > 0)
+        es_sleep(100); /* the last of them lingers for what the network repeats */
+    es_send_exit(other, es_am_kill);
+}
+
+CASE(all_calls_go_through_and_the_same_seed_gives_the_same_trace, 10, "")
+{
+    for (unsigned long seed = 1; seed <= 10; seed++) {
+        uint64_t first = story_trace(calls_go_through, seed);
+        assert_true(story_trace(calls_go_through, seed) == first);
     }
-    es_close(me.fd);
-    ended++;
-}
-
-/* ------------------------------------------------------------ who is called */
-
-/* Answers all that comes; what it was told twice it says twice. A call that nobody ends is forgotten, as a real telephone does in the end. */
-static void callee(es_term argument)
-{
-    struct phone me = {.fd = -1};
-    es_pid starter;
-    open_line(&me);
-    if (es_get_pid(argument, &starter))
-        es_send(starter, ES_TUPLE(callee_is_idle, (int)me.port));
-    for (;;) {
-        if (!hear(&me, in_ms(TOO_LONG_MS)))
-            continue;
-        if (strncmp(me.received, "INVITE ", 7) == 0) {
-            answer(&me, "180 Ringing");
-            answer(&me, "200 OK");
-        } else if (strncmp(me.received, "ACK ", 4) != 0 && status_of(me.received) == 0) {
-            answer(&me, "200 OK");
-        }
-    }
-}
-
-/* ------------------------------------------------------------ the office */
-
-static es_pid spared(es_pid pid)
-{
-    es_simulate_spare(pid);
-    return pid;
-}
-
-static void open_office(void)
-{
-    int port = 0;
-    es_pid listens =
-        spared(es_spawn_opt(ES_WITH(.link = true, .name = "listener"), listener, ES_TUPLE(0, es_self())));
-    es_receive
-        es_case(ES_TUPLE(listening, &office.fd, &port))
-            office.address.port = (uint16_t)port;
-    office.started_ns = es_now_ns();
-    office.times = leg_times_standard;
-    exchange = &office;
-    office.journal = spared(es_spawn_opt(ES_WITH(.link = true, .name = "journal"), journal));
-    office.board = spared(es_spawn_opt(ES_WITH(.link = true, .name = "board"), board));
-    office.router = spared(es_spawn_opt(ES_WITH(.link = true, .name = "router"), router));
-    spared(es_spawn_opt(ES_WITH(.link = true), callee, es_lend(es_self())));
-    es_receive
-        es_case(ES_TUPLE(callee_is_idle, &port))
-            office.uas_port = (uint16_t)port;
-    es_send(listens, serve);
-}
-
-static int64_t processes(void)
-{
-    es_node_info node;
-    es_node_info_get(&node);
-    return node.processes;
-}
-
-static int descriptors(void)
-{
-    int count = 0;
-    DIR *folder = opendir("/proc/self/fd");
-    while (folder && readdir(folder))
-        count++;
-    closedir(folder);
-    return count;
-}
-
-static bool is_idle(int64_t processes_before)
-{
-    return processes() <= processes_before && !es_members(exchange_calls, NULL, 0) &&
-           !es_members(exchange_in_service, NULL, 0);
-}
-
-/* Legs linger some seconds after the last word. */
-static void expect_nothing_left(int64_t processes_before, int descriptors_before)
-{
-    int64_t give_up_ns = in_ms(100000);
-    while (es_now_ns() < give_up_ns && !is_idle(processes_before))
-        es_sleep(1000);
-    if (!is_idle(processes_before) || descriptors() > descriptors_before) {
-        fprintf(stderr, "%lld processes are left, and %d descriptors\n",
-                (long long)(processes() - processes_before), descriptors() - descriptors_before);
-        es_exit(es_am_error);
-    }
-}
-
-static void first(void *unused)
-{
-    (void)unused;
-    es_ref watch[CALLS];
-    open_office();
-    es_sleep(PEACE_MS);
-    int64_t before = processes();
-    int descriptors_before = descriptors();
-    for (int i = 0; i < CALLS; i++) {
-        es_spawn_monitor(&watch[i], caller, ES_T(i));
-        es_sleep(50);
-    }
-    for (int i = 0; i < CALLS; i++)
-        es_receive
-            es_case(ES_TUPLE(es_am_DOWN, watch[i], ES_ANY, ES_ANY, ES_ANY)) {
-            }
-    if (ended != begun) {
-        fprintf(stderr, "%d of %d calls came to their end\n", ended, begun);
-        es_exit(es_am_error);
-    }
-    expect_nothing_left(before, descriptors_before);
 }
 
 int main(void)
 {
-    if (sip_prepare() != SIP_GOOD)
-        return 1;
-    return es_simulate(
-        first, NULL,
-        &(es_simulation){.faults = ES_FAULTS_ALL, .faults_from_ms = PEACE_MS, .faults_ms = 20000});
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(all_calls_go_through_and_the_same_seed_gives_the_same_trace),
+    };
+    assert_true(sip_prepare() == SIP_GOOD);
+    return cmocka_run_group_tests_name("exchange/simulated", tests, NULL, NULL);
 }

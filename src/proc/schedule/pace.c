@@ -69,14 +69,14 @@ void es_sleep(int64_t time_ms)
     esi_leave();
 }
 
-int64_t es_now_ns(void)
-{
-    return (int64_t)esi_clock_now_ns();
-}
-
 uint64_t es_random(void)
 {
     return esi_random_u64();
+}
+
+int64_t es_now_ns(void)
+{
+    return (int64_t)esi_clock_now_ns();
 }
 
 es_priority es_set_priority(es_priority priority)
