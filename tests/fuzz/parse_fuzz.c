@@ -1,10 +1,12 @@
-/* tests/fuzz/parse_fuzz.c - whatever text comes, the parser answers; and what it reads, it reads back after printing.
+/* tests/fuzz/parse_fuzz.c - whatever text comes, the parser answers; what it reads, it reads back after printing; and where there is no
+ * memory it says so, and keeps nothing.
  *
  * With clang: -fsanitize=fuzzer,address,undefined, linked with the rooms base, platform and term. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/assert.h"
+#include "base/fail.h"
 #include "base/text.h"
 #include "term/copy.h"
 #include "term/parse.h"
@@ -23,6 +25,20 @@ static void check_round_trip(es_term term)
     free(text);
 }
 
+/* The same text, and one allocation fails; which one, the text decides. What is kept AddressSanitizer sees. */
+static void check_without_memory(const uint8_t *data, size_t size)
+{
+    struct esi_parse_result result;
+    unsigned sum = 0;
+    for (size_t i = 0; i < size; i++)
+        sum += data[i];
+    esi_fail_after(1 + sum % 24);
+    es_err error = esi_parse((const char *)data, size, &result);
+    if (esi_fail_stop())
+        esi_assert(error == ES_ENOMEM);
+    esi_parse_free(&result);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -39,5 +55,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         esi_parse_explain(&text, &result, (const char *)data, size);
     }
     esi_parse_free(&result);
+    check_without_memory(data, size);
     return 0;
 }
