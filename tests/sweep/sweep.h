@@ -11,7 +11,7 @@
  * is one row of the table of its program. A row is played by a process of its own, with `other`, which answers; then played again with the
  * first allocation in TRY() failing, with the second... until none does. Each time the row's process has ended, as it should, or with
  * `system_limit` where the header says so (MAY_END); nothing of it is left: no process, bond, name, descriptor, and with ES_POOL=malloc in the
- * environment no byte; and `other` lives and answers.
+ * environment no block of memory; and `other` lives and answers.
  *
  * tests/house/test_sweeps.py compares the rows with what the library exports. */
 #ifndef TESTS_SWEEP_SWEEP_H
@@ -19,10 +19,9 @@
 
 #include <engset.h>
 #include <dirent.h>
-#include <malloc.h>
+#include "live.h"
 #include "story.h"
 #include "base/fail.h"
-#include "platform/sanitize.h"
 #include "proc/contain/report.h"
 
 ES_ATOMS(ask, answered, sweep_report);
@@ -33,7 +32,7 @@ enum {
     REAL = 4,          /* played on a real node with one scheduler, else in a simulated world */
     OUTSIDE = 8,       /* played by the program's own thread, once a failing allocation, with no node around */
     ENDS_ITSELF = 16,  /* the call ends its caller, with a reason of its own */
-    KEEPS_BYTES = 32,  /* what it makes is made for ever (an atom), or at moments of its own */
+    KEEPS_BLOCKS = 32,  /* what it makes is made for ever (an atom), or at moments of its own */
 };
 
 struct sweep_row {
@@ -97,6 +96,13 @@ static inline void sweep_disarm(void)
         sweep_disarm(); \
     } while (0)
 
+/* `pid`, which has its stack now and waits. */
+static inline es_pid settled(es_pid pid)
+{
+    EXPECT(es_is_alive(pid));
+    return pid;
+}
+
 /* Did the call of TRY() work? If not, an allocation failed, and it says what it must: `wanted`. */
 static inline bool fails_with(int64_t result, es_err wanted)
 {
@@ -145,7 +151,7 @@ static inline int64_t watchers_of(es_pid pid)
 enum { SWEEP_OTHERS = 64 };
 
 struct sweep_use {
-    int64_t bytes, names, processes;
+    int64_t blocks, names, processes;
     int descriptors;
 };
 
@@ -159,29 +165,25 @@ static inline int sweep_descriptors(void)
     return count;
 }
 
-static inline void sweep_measure_bytes(void *out)
+/* Blocks can be counted where each is malloc's own. */
+static inline bool sweep_counts_blocks(void)
 {
-    *(int64_t *)out = (int64_t)mallinfo2().uordblks + (int64_t)mallinfo2().hblkhd;
-}
-
-/* Bytes can be counted where every block is malloc's own. */
-static inline bool sweep_counts_bytes(void)
-{
-    return getenv("ES_POOL") && !ESI_ASAN && !ESI_TSAN && !(sweep_now.row->how & KEEPS_BYTES);
+    const char *pool = getenv("ES_POOL");
+    return pool && strcmp(pool, "malloc") == 0 && LIVE_IS_COUNTED && !(sweep_now.row->how & KEEPS_BLOCKS);
 }
 
 static inline struct sweep_use sweep_use_now(void)
 {
     struct sweep_use use = {.names = es_registered(NULL, 0), .descriptors = sweep_descriptors()};
     use.processes = es_processes(NULL, 0);
-    if (sweep_counts_bytes())
-        sweep_measure_bytes(&use.bytes);
+    if (sweep_counts_blocks())
+        use.blocks = atomic_load(&live_blocks);
     return use;
 }
 
 static inline bool sweep_is_as_before(struct sweep_use before, struct sweep_use now)
 {
-    return now.bytes <= before.bytes && now.names == before.names && now.processes == before.processes &&
+    return now.blocks <= before.blocks && now.names == before.names && now.processes == before.processes &&
            now.descriptors == before.descriptors;
 }
 
@@ -195,9 +197,9 @@ static inline void sweep_expect_as_before(struct sweep_use before)
     }
     if (EXPECT(sweep_is_as_before(before, now)))
         return;
-    print_message("%s, allocation %llu: bytes %lld -> %lld, names %lld -> %lld, processes %lld -> %lld, descriptors %d -> %d\n",
-                  sweep_now.row->function, (unsigned long long)sweep_now.fails_at, (long long)before.bytes,
-                  (long long)now.bytes, (long long)before.names, (long long)now.names, (long long)before.processes,
+    print_message("%s, allocation %llu: blocks %lld -> %lld, names %lld -> %lld, processes %lld -> %lld, descriptors %d -> %d\n",
+                  sweep_now.row->function, (unsigned long long)sweep_now.fails_at, (long long)before.blocks,
+                  (long long)now.blocks, (long long)before.names, (long long)now.names, (long long)before.processes,
                   (long long)now.processes, before.descriptors, now.descriptors);
 }
 
@@ -209,8 +211,10 @@ static inline void sweep_answers(void)
     es_trap_exit(true);
     for (;;)
         es_receive {
-            es_case_call(from, ask)
-                es_reply_to(from, ES_TUPLE(answered, ES_LIST(1, 2, 3)));
+            es_case_call(from, ask) {
+                if (es_reply_to(from, ES_TUPLE(answered, ES_LIST(1, 2, 3))) != ES_OK)
+                    es_reply_to(from, ES_TUPLE(answered, ES_LIST(1, 2, 3)));
+            }
             es_case(ES_ANY) {
             }
         }
@@ -255,7 +259,7 @@ static inline void sweep_play(uint64_t fails_at)
     atomic_store(&sweep_now.has_failed, false);
     atomic_store(&sweep_now.tries, 0);
     sweep_now.took = 0;
-    es_pid other = es_spawn(sweep_answers);
+    es_pid other = settled(es_spawn(sweep_answers));
     es_pid subject = es_spawn_monitor(&ref, sweep_subject, es_lend(other));
     es_receive {
         es_case(ES_TUPLE(es_am_DOWN, ref, es_am_process, subject, &reason)) {

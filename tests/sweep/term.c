@@ -127,7 +127,7 @@ static es_err makes_atoms(void)
     return first_error;
 }
 
-SWEEP(es_atom_make, KEEPS_BYTES)
+SWEEP(es_atom_make, KEEPS_BLOCKS)
 {
     went_well(TRY(makes_atoms()));
 }
