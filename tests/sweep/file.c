@@ -19,13 +19,13 @@ SWEEP(es_file_open, REAL)
         EXPECT(es_file_open(path, O_RDONLY, 0) >= 0);
 }
 
-#define AT_A_FILE(function, flags, wanted, ...)            \
-    SWEEP(function, REAL | (flags))                        \
-    {                                                      \
-        char buffer[8] = "01234567";                       \
-        (void)buffer;                                      \
-        int fd = a_file();                                 \
-        if (!went_well(TRY(function(fd __VA_ARGS__))))     \
+#define AT_A_FILE(function, flags, wanted, ...)           \
+    SWEEP(function, REAL | (flags))                       \
+    {                                                     \
+        char buffer[8] = "01234567";                      \
+        (void)buffer;                                     \
+        int fd = a_file();                                \
+        if (!went_well(TRY(function(fd __VA_ARGS__))))    \
             EXPECT(function(fd __VA_ARGS__) == (wanted)); \
     }
 AT_A_FILE(es_file_read, TAKES_NOTHING, 8, , buffer, 8)

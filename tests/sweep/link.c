@@ -22,14 +22,14 @@ SWEEP(es_unlink, 0)
     EXPECT(es_link(other) == ES_OK && es_unlink(other) == ES_OK);
 }
 
-#define MONITORS(function, object)                                                             \
-    SWEEP(function, MAY_END)                                                                   \
-    {                                                                                          \
-        EXPECT(es_register(a_name, other) == ES_OK);                                           \
+#define MONITORS(function, object)                                                                       \
+    SWEEP(function, MAY_END)                                                                             \
+    {                                                                                                    \
+        EXPECT(es_register(a_name, other) == ES_OK);                                                     \
         es_ref ref = TRY(function(object, (&(es_monitor_options){.alias = ES_ALIAS_EXPLICIT_UNALIAS}))); \
-        EXPECT(watchers_of(settled(other)) == 1);                                              \
-        EXPECT(es_demonitor(ref, ES_DEMONITOR_INFO));                                          \
-        EXPECT(es_unalias(ref));                                                               \
+        EXPECT(watchers_of(settled(other)) == 1);                                                        \
+        EXPECT(es_demonitor(ref, ES_DEMONITOR_INFO));                                                    \
+        EXPECT(es_unalias(ref));                                                                         \
     }
 MONITORS(esi_monitor_pid, other)
 MONITORS(esi_monitor_name, a_name)

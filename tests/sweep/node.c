@@ -14,13 +14,13 @@ static void passes(void *unused)
 }
 
 /* A node that could not do its work without memory says so by its status; the next one works. */
-#define RUNS(function, ...)                                           \
-    SWEEP(function, OUTSIDE)                                          \
-    {                                                                 \
-        atomic_store(&was_there, false);                              \
-        int status = TRY(function(__VA_ARGS__));                      \
+#define RUNS(function, ...)                                            \
+    SWEEP(function, OUTSIDE)                                           \
+    {                                                                  \
+        atomic_store(&was_there, false);                               \
+        int status = TRY(function(__VA_ARGS__));                       \
         EXPECT(status == 0 ? atomic_load(&was_there) : !had_memory()); \
-        EXPECT(function(__VA_ARGS__) == 0);                           \
+        EXPECT(function(__VA_ARGS__) == 0);                            \
     }
 RUNS(es_run, passes, NULL, &(es_options){.schedulers = 1})
 RUNS(es_run_simulated, 1, passes, NULL, NULL, NULL)

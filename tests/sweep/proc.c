@@ -20,8 +20,9 @@ ES_STRUCT(parcel, number, text);
 SWEEP(esi_spawn, 0)
 {
     es_ref ref;
-    es_pid p = TRY(es_spawn_opt(ES_WITH(.link = true, .monitor = &ref, .name = "a_name", .label = "waits", .message_limit = 5), exits,
-                                ES_TUPLE(r, ES_LIST(1, 2, ES_TUPLE(3, "four")))));
+    es_pid p = TRY(es_spawn_opt(
+        ES_WITH(.link = true, .monitor = &ref, .name = "a_name", .label = "waits", .message_limit = 5), exits,
+        ES_TUPLE(r, ES_LIST(1, 2, ES_TUPLE(3, "four")))));
     es_trap_exit(true);
     if (!got_pid(p)) {
         EXPECT(es_pid_is_none(es_whereis(a_name)) && links_of(es_self()) == 0 && is_quiet());
@@ -103,15 +104,15 @@ SWEEP(es_sigprocmask, 0)
 /* ---------------------------------------------------------------- send */
 
 /* Sends to this process: when it says that it went well, it is there, else it is not. */
-#define SENDS(function, to)                          \
-    SWEEP(function, 0)                               \
-    {                                                \
-        EXPECT(es_register(a_name, es_self()) == ES_OK); \
-        es_ref alias = es_alias(ES_ALIAS_EXPLICIT_UNALIAS); \
-        (void)alias;                                 \
-        es_literal letter = LETTER;                  \
-        es_err error = TRY(function(to, es_lend(letter))); \
-        EXPECT(there_is(LETTER) == went_well(error)); \
+#define SENDS(function, to)                                                 \
+    SWEEP(function, 0)                                                      \
+    {                                                                       \
+        EXPECT(es_register(a_name, es_self()) == ES_OK);                    \
+        es_ref alias = es_alias(ES_ALIAS_EXPLICIT_UNALIAS);                 \
+        (void)alias;                                                        \
+        es_literal letter = LETTER;                                         \
+        es_err error = TRY(function(to, es_lend(letter)));                  \
+        EXPECT(there_is(LETTER) == went_well(error));                       \
         EXPECT(function(to, es_lend(letter)) == ES_OK && there_is(LETTER)); \
     }
 SENDS(esi_send_pid, es_self())
@@ -133,7 +134,8 @@ SWEEP(esi_send_wait, 0)
     es_pid full = es_spawn_opt(ES_WITH(.message_limit = 3), takes_two_and_ends, 0);
     es_ref ref = es_monitor(full);
     settled(full);
-    EXPECT(es_send(full, another) == ES_OK && es_send(full, another) == ES_OK && es_send(full, hold) == ES_OK);
+    EXPECT(es_send(full, another) == ES_OK && es_send(full, another) == ES_OK &&
+           es_send(full, hold) == ES_OK);
     es_err error = TRY(es_send_wait(full, LETTER, 1000));
     went_well(error);
     EXPECT(es_send_wait(full, LETTER, 1000) == ES_OK || error == ES_OK);
@@ -310,7 +312,8 @@ SWEEP(es_parse_term, 0)
     int length = 0;
     for (int i = 0; i < 100; i++)
         length += snprintf(text + length, sizeof text - (size_t)length, "{r,[%d,#{a => <<\"b\">>}],", i);
-    length += snprintf(text + length, sizeof text - (size_t)length, "-1234567890123456789012345678901234567890,1.5,\"string\"");
+    length += snprintf(text + length, sizeof text - (size_t)length,
+                       "-1234567890123456789012345678901234567890,1.5,\"string\"");
     for (int i = 0; i < 100; i++)
         text[length++] = '}';
     text[length] = 0;
@@ -460,12 +463,12 @@ static void goes_deep(void *was_there)
     *(bool *)was_there = true;
 }
 
-#define OTHER_STACK(function)                                         \
-    SWEEP(function, 0)                                                \
-    {                                                                 \
-        bool was_there = false;                                       \
+#define OTHER_STACK(function)                                                          \
+    SWEEP(function, 0)                                                                 \
+    {                                                                                  \
+        bool was_there = false;                                                        \
         EXPECT(went_well(TRY(function(1 << 20, goes_deep, &was_there))) == was_there); \
-        EXPECT(function(1 << 20, goes_deep, &was_there) == ES_OK);    \
+        EXPECT(function(1 << 20, goes_deep, &was_there) == ES_OK);                     \
     }
 OTHER_STACK(es_on_big_stack)
 OTHER_STACK(es_uninterrupted)

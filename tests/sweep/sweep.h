@@ -30,9 +30,9 @@ enum {
     MAY_END = 1,       /* without memory its caller is ended with system_limit */
     TAKES_NOTHING = 2, /* allocates never: that is what is checked */
     REAL = 4,          /* played on a real node with one scheduler, else in a simulated world */
-    OUTSIDE = 8,       /* played by the program's own thread, once a failing allocation, with no node around */
-    ENDS_ITSELF = 16,  /* the call ends its caller, with a reason of its own */
-    KEEPS_BLOCKS = 32,  /* what it makes is made for ever (an atom), or at moments of its own */
+    OUTSIDE = 8,      /* played by the program's own thread, once a failing allocation, with no node around */
+    ENDS_ITSELF = 16, /* the call ends its caller, with a reason of its own */
+    KEEPS_BLOCKS = 32, /* what it makes is made for ever (an atom), or at moments of its own */
 };
 
 struct sweep_row {
@@ -54,12 +54,12 @@ static struct {
     uint64_t took;            /* allocations in the last TRY() that came back, of those that TAKE_NOTHING */
 } sweep_now;
 
-#define SWEEP(name, flags)                                                           \
-    static void sweep_##name(es_pid other);                                          \
-    __attribute__((constructor(300))) static void sweep_row_##name(void)             \
-    {                                                                                \
+#define SWEEP(name, flags)                                                                \
+    static void sweep_##name(es_pid other);                                               \
+    __attribute__((constructor(300))) static void sweep_row_##name(void)                  \
+    {                                                                                     \
         sweep_rows[sweep_row_count++] = (struct sweep_row){#name, sweep_##name, (flags)}; \
-    }                                                                                \
+    }                                                                                     \
     static void sweep_##name(__attribute__((unused)) es_pid other)
 
 enum { SWEEP_NEVER = 1u << 30 };
@@ -82,12 +82,12 @@ static inline void sweep_disarm(void)
 }
 
 /* The call that is looked at: one in a row. */
-#define TRY(...)                                     \
-    __extension__({                                  \
-        sweep_arm();                                 \
-        __auto_type sweep_result = (__VA_ARGS__);    \
-        sweep_disarm();                              \
-        sweep_result;                                \
+#define TRY(...)                                  \
+    __extension__({                               \
+        sweep_arm();                              \
+        __auto_type sweep_result = (__VA_ARGS__); \
+        sweep_disarm();                           \
+        sweep_result;                             \
     })
 #define TRY_VOID(...)   \
     do {                \
@@ -197,10 +197,11 @@ static inline void sweep_expect_as_before(struct sweep_use before)
     }
     if (EXPECT(sweep_is_as_before(before, now)))
         return;
-    print_message("%s, allocation %llu: blocks %lld -> %lld, names %lld -> %lld, processes %lld -> %lld, descriptors %d -> %d\n",
+    print_message("%s, allocation %llu: blocks %lld -> %lld, names %lld -> %lld, processes %lld -> %lld, "
+                  "descriptors %d -> %d\n",
                   sweep_now.row->function, (unsigned long long)sweep_now.fails_at, (long long)before.blocks,
-                  (long long)now.blocks, (long long)before.names, (long long)now.names, (long long)before.processes,
-                  (long long)now.processes, before.descriptors, now.descriptors);
+                  (long long)now.blocks, (long long)before.names, (long long)now.names,
+                  (long long)before.processes, (long long)now.processes, before.descriptors, now.descriptors);
 }
 
 /* ---------------------------------------------------------------- one play, and the next */
@@ -246,7 +247,8 @@ static inline void sweep_judge_end(es_term reason)
     else if (es_is(reason, es_am_system_limit))
         EXPECT((sweep_now.row->how & MAY_END) && atomic_load(&sweep_now.has_failed));
     else if (!EXPECT(es_is(reason, es_am_normal)))
-        (print_message("%s, allocation %llu: ", sweep_now.row->function, (unsigned long long)sweep_now.fails_at),
+        (print_message("%s, allocation %llu: ", sweep_now.row->function,
+                       (unsigned long long)sweep_now.fails_at),
          es_fprint(stdout, reason), print_message("\n"));
 }
 
@@ -271,7 +273,8 @@ static inline void sweep_play(uint64_t fails_at)
     EXPECT(atomic_load(&sweep_now.tries) == 1);
     EXPECT(sweep_now.took == 0);
     es_term answer = es_none();
-    EXPECT(es_try_call(other, ask, 20000, &answer) == ES_OK && es_match(answer, ES_TUPLE(answered, ES_LIST(1, 2, 3))));
+    EXPECT(es_try_call(other, ask, 20000, &answer) == ES_OK &&
+           es_match(answer, ES_TUPLE(answered, ES_LIST(1, 2, 3))));
     es_drop(answer);
     EXPECT(links_of(other) == 0 && watchers_of(other) == 0);
     sweep_end_others();
@@ -343,7 +346,8 @@ static inline void sweep_test(void **state)
                  (unsigned long long)sweep_now.fails_at, story_notes.first, story_notes.failures - 1);
     story_check(status, sweep_now.row->function, 1);
     if (!(sweep_now.row->how & TAKES_NOTHING)) {
-        print_message("%s: %llu allocations\n", sweep_now.row->function, (unsigned long long)sweep_allocations);
+        print_message("%s: %llu allocations\n", sweep_now.row->function,
+                      (unsigned long long)sweep_allocations);
         assert_true(sweep_allocations > 0);
         assert_true(sweep_allocations < SWEEP_MOST - 1);
     }
@@ -356,9 +360,8 @@ static inline int sweep_all(int argc, char **argv)
     size_t count = 0;
     for (int i = 0; i < sweep_row_count; i++)
         if (argc < 2 || strcmp(argv[1], sweep_rows[i].function) == 0)
-            tests[count++] = (struct CMUnitTest){.name = sweep_rows[i].function,
-                                                 .test_func = sweep_test,
-                                                 .initial_state = &sweep_rows[i]};
+            tests[count++] = (struct CMUnitTest){
+                .name = sweep_rows[i].function, .test_func = sweep_test, .initial_state = &sweep_rows[i]};
     return count ? _cmocka_run_group_tests("sweep", tests, count, NULL, NULL) : 1;
 }
 

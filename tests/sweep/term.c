@@ -202,19 +202,20 @@ SWEEP(esi_bind, TAKES_NOTHING)
 
 SWEEP(esi_map_sort, TAKES_NOTHING)
 {
-    uint64_t words[] = {ESI_HEADER(ESI_MAP, 2), esi_word_of_small(2), esi_word_of_small(20), esi_word_of_small(1),
-                        esi_word_of_small(10)};
+    uint64_t words[] = {ESI_HEADER(ESI_MAP, 2), esi_word_of_small(2), esi_word_of_small(20),
+                        esi_word_of_small(1), esi_word_of_small(10)};
     TRY_VOID(esi_map_sort(words));
-    EXPECT(words[1] == esi_word_of_small(1) && words[2] == esi_word_of_small(2) && words[3] == esi_word_of_small(10));
+    EXPECT(words[1] == esi_word_of_small(1) && words[2] == esi_word_of_small(2) &&
+           words[3] == esi_word_of_small(10));
 }
 
 /* The binders, as an analyser sees them. */
-#define BINDER(name, type, value, is_bound)                            \
-    SWEEP(name, TAKES_NOTHING)                                         \
-    {                                                                  \
-        esi_cell cell;                                                 \
-        type x = {0};                                                  \
-        es_literal pattern = TRY(name(&cell, &x));                     \
+#define BINDER(name, type, value, is_bound)                                    \
+    SWEEP(name, TAKES_NOTHING)                                                 \
+    {                                                                          \
+        esi_cell cell;                                                         \
+        type x = {0};                                                          \
+        es_literal pattern = TRY(name(&cell, &x));                             \
         EXPECT(es_match_literal(es_lend(ES_T(value)), pattern) && (is_bound)); \
     }
 BINDER(esi_bt, es_term, 5, es_is_integer(x))
