@@ -20,10 +20,10 @@ ES_STRUCT(parcel, number, text);
 SWEEP(esi_spawn, 0)
 {
     es_ref ref;
+    es_trap_exit(true);
     es_pid p = TRY(es_spawn_opt(
         ES_WITH(.link = true, .monitor = &ref, .name = "a_name", .label = "waits", .message_limit = 5), exits,
         ES_TUPLE(r, ES_LIST(1, 2, ES_TUPLE(3, "four")))));
-    es_trap_exit(true);
     if (!got_pid(p)) {
         EXPECT(es_pid_is_none(es_whereis(a_name)) && links_of(es_self()) == 0 && is_quiet());
         p = es_spawn_opt(ES_WITH(.monitor = &ref, .name = "a_name"), exits, r);
@@ -236,11 +236,12 @@ static es_next stops(void *state, es_term message)
     return es_is(message, last) ? ES_STOP : ES_CONTINUE;
 }
 
-SWEEP(es_react, TAKES_NOTHING)
+/* Its messages come when it has given its stack back. */
+SWEEP(es_react, MAY_END)
 {
-    es_send(es_self(), another);
-    es_send(es_self(), LETTER);
-    es_send(es_self(), last);
+    es_send_after(5, es_self(), another);
+    es_send_after(6, es_self(), LETTER);
+    es_send_after(7, es_self(), last);
     TRY_VOID(es_react(stops, NULL));
 }
 
