@@ -237,7 +237,7 @@ static es_next stops(void *state, es_term message)
 }
 
 /* Its messages come when it has given its stack back. */
-SWEEP(es_react, MAY_END)
+SWEEP(es_react, MAY_END | AT_TIMES)
 {
     es_send_after(5, es_self(), another);
     es_send_after(6, es_self(), LETTER);

@@ -32,6 +32,7 @@ enum {
     REAL = 4,          /* played on a real node with one scheduler, else in a simulated world */
     OUTSIDE = 8,      /* played by the program's own thread, once a failing allocation, with no node around */
     ENDS_ITSELF = 16, /* the call ends its caller, with a reason of its own */
+    AT_TIMES = 64,    /* whether it needs memory depends on what lies ready */
     KEEPS_BLOCKS = 32, /* what it makes is made for ever (an atom), or at moments of its own */
 };
 
@@ -348,7 +349,7 @@ static inline void sweep_test(void **state)
     if (!(sweep_now.row->how & TAKES_NOTHING)) {
         print_message("%s: %llu allocations\n", sweep_now.row->function,
                       (unsigned long long)sweep_allocations);
-        assert_true(sweep_allocations > 0);
+        assert_true(sweep_allocations > 0 || (sweep_now.row->how & AT_TIMES));
         assert_true(sweep_allocations < SWEEP_MOST - 1);
     }
 }
