@@ -9,7 +9,7 @@ program=$1 seeds=$2 dictionary=$3 found=$4 seconds=$5 must_find=${6-}
 round=120
 
 fuzz() { # SECONDS
-    "$program" -max_total_time="$1" -timeout=10 -max_len=4096 -print_final_stats=1 -verbosity=1 \
+    "$program" -max_total_time="$1" -timeout=25 -max_len=4096 -print_final_stats=1 -verbosity=1 \
         -dict="$dictionary" -artifact_prefix="$found/" "$found/corpus" "$seeds"
 }
 
