@@ -52,10 +52,12 @@ ES_API es_err es_file_remove(const char *path);
 /* Makes a directory. */
 ES_API es_err es_file_make_directory(const char *path, int mode);
 
-/* The names in a directory, without . and .., in no order: a list of binaries, this process's until es_drop(). */
+/* The names in a directory, without . and .., in no order: a list of binaries, this process's until es_drop(). Without memory for that list
+ * the process ends with system_limit. */
 ES_API ES_CHECKED es_err es_file_list_directory(const char *path, es_term *out);
 
-/* The whole file as a binary, this process's until es_drop(); sent on, it is not copied. */
+/* The whole file as a binary, this process's until es_drop(); sent on, it is not copied. Without memory for that term the process ends with
+ * system_limit. */
 ES_API ES_CHECKED es_err es_file_read_all(const char *path, es_term *out);
 
 /* Makes `path` a file with these bytes: it is there with all of them, also after a crash of the machine, or as it was before. Written to

@@ -31,7 +31,7 @@ struct work {
     int code; /* errno, while result is -1 */
     es_file_info info;
     size_t size;            /* of `bytes` that count */
-    char *grown;            /* malloc's: what a listing or a whole file needs */
+    char *grown;            /* esi_alloc's: what a listing or a whole file needs */
     struct esi_shared *all; /* a whole file */
     char *path, *other;     /* in `bytes` */
     char bytes[];
@@ -51,7 +51,7 @@ static void release(void *block)
         esi_os_close(w->fd);
     if (w->all)
         esi_shared_unref(w->all);
-    free(w->grown);
+    esi_free(w->grown);
 }
 
 /* ---------------------------------------------------------------- around each call */
@@ -526,7 +526,7 @@ static int64_t act_list(struct work *w)
     if (text && fclose(text) != 0 && !code)
         code = errno;
     size_t count = listed < 0 ? 0 : (size_t)listed;
-    uint64_t *words = code ? NULL : malloc(count * WORDS * sizeof *words + size + 1);
+    uint64_t *words = code ? NULL : esi_alloc(count * WORDS * sizeof *words + size + 1);
     if (!words) {
         free(names);
         errno = code ? code : ENOMEM;
@@ -584,7 +584,7 @@ static int64_t act_read_all(struct work *w)
         return -1;
     size_t room = status.st_size > 0 ? (size_t)status.st_size + 1 : 4096, size = 0;
     for (;;) {
-        char *larger = size < room && w->grown ? w->grown : realloc(w->grown, room);
+        char *larger = size < room && w->grown ? w->grown : esi_realloc(w->grown, room);
         if (!larger) {
             errno = ENOMEM;
             return -1;
@@ -705,7 +705,7 @@ es_err es_file_write_all(const char *path, es_bin data)
     if (w) {
         w->path = memcpy(w->bytes, path, length + 1);
         w->other = w->bytes + length + SUFFIX_BYTES;
-        w->grown = malloc(data.size + 1);
+        w->grown = esi_alloc(data.size + 1);
     }
     if (!w || !w->grown) {
         if (w)

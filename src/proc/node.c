@@ -270,6 +270,15 @@ fini_pool:
 
 /* ---------------------------------------------------------------- stopping */
 
+/* Without memory for the signal it is tried again, a few times: nobody else would ask this process to end. */
+static void end_one(uint64_t id, es_atom reason)
+{
+    enum { TRIES = 10 };
+    const struct timespec pause = {0, ESI_NS_PER_MS};
+    for (int i = 0; i < TRIES && esi_plug.send_exit((es_pid){.id = id}, es_from_atom(reason)) != ES_OK; i++)
+        nanosleep(&pause, NULL);
+}
+
 /* An exit signal to everybody: `shutdown`, then `kill`. */
 static void end_everybody(es_atom reason)
 {
@@ -277,7 +286,7 @@ static void end_everybody(es_atom reason)
     for (struct esi_process *p; (p = esi_table_next(&index));) {
         uint64_t id = atomic_load_explicit(&p->id, memory_order_relaxed);
         if (id && esi_plug.send_exit)
-            esi_plug.send_exit((es_pid){.id = id}, es_from_atom(reason));
+            end_one(id, reason);
     }
 }
 
@@ -343,10 +352,23 @@ static void stop_workers(void)
     }
 }
 
+/* Those who were spawned when no thread came that would have run them: the node could not start. */
+static void end_who_never_ran(void)
+{
+    uint64_t index = 0;
+    for (struct esi_process *p; (p = esi_table_next(&index));) {
+        esi_process_doom(p, es_from_atom(es_am_shutdown));
+        esi_end_without_stack(p);
+        esi_process_gone(p);
+    }
+}
+
 /* True: `shutdown` was enough. The state is STOPPING. */
 static bool stop(int64_t polite_ms)
 {
     esi_asymmetric_heavy(); /* who is spawned just now is in the table for us, or is refused: spawn.c, is_too_late() */
+    if (atomic_load_explicit(&esi_node.worker_count, memory_order_relaxed) == 0 && !esi_node.is_driven)
+        end_who_never_ran();
     end_everybody(es_am_shutdown);
     /* This room alone, as its tests link it, sends no exit signals: nobody ends who does not end by himself. */
     bool is_alone = !esi_plug.send_exit;

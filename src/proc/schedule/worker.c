@@ -35,6 +35,8 @@ static void react_once(struct esi_process *self)
     struct esi_message *message =
         ESI_CONTAINER_OF(esi_list_first(&self->mailbox.messages), struct esi_message, in_list);
     es_term term = esi_hand_over(self, message);
+    if (es_is_none(term))
+        esi_end_with(self, es_from_atom(es_am_system_limit));
     es_next (*handler)(void *, es_term) = self->react;
     void *state = self->react_state;
     esi_leave();
