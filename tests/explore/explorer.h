@@ -21,6 +21,7 @@ struct explore_script {
     void (*set_up)(void);                   /* once: every run begins with what it leaves */
     void (*threads[EXPLORE_THREADS])(void); /* NULL: there are fewer */
     void (*check)(void);                    /* behind all threads, at the end of each run; may be NULL */
+    unsigned may_sleep; /* a bit each: threads that serve the others, and may be left asleep */
 };
 
 /* The end of a program's main(): explores the scripts, says how many interleavings there were. 0: nothing was found. Options: --help. */

@@ -4,6 +4,7 @@
  * compilers' (gcc: gcc/sanitizer.def; clang: compiler-rt/lib/tsan/rtl/tsan_interface.h), which know a 128-bit atomic, too: we have none. */
 #include <errno.h>
 #include <linux/futex.h>
+#include <linux/membarrier.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -261,6 +262,8 @@ long __wrap_syscall(long number, uintptr_t a, uintptr_t b, uintptr_t c, uintptr_
             return futex_wait((uint32_t *)a, (uint32_t)c, d != 0, HERE);
         return futex_wake((uint32_t *)a, (int)c, HERE);
     }
+    if (number == SYS_membarrier && a == MEMBARRIER_CMD_QUERY)
+        return MEMBARRIER_CMD_PRIVATE_EXPEDITED;
     if (number == SYS_membarrier && current_thread() != NOBODY && memory_is_weak()) {
         at_point(OP_BARRIER, NULL, HERE);
         memory_barrier();

@@ -123,19 +123,19 @@ static const struct explore_script scripts[] = {
     {"who sleeps is made runnable once, and no message is lost",
      open_inbox,
      {push_first, push_second, take_and_park},
-     is_woken_once},
+     is_woken_once, 0},
     {"a message that meets an end is answered by one of both",
      open_inbox,
      {push_first, push_second, take_and_close},
-     is_answered_once},
+     is_answered_once, 0},
     {"a late message reaches the old owner or the new one",
      open_inbox,
      {push_first, push_second, close_and_open},
-     reaches_one_of_them},
+     reaches_one_of_them, 0},
     {"who sets a flag and wakes is not missed",
      open_inbox,
      {push_first, set_and_wake, park_and_look},
-     sees_flag},
+     sees_flag, 0},
 };
 
 int main(int argc, char **argv)

@@ -76,6 +76,7 @@ bool step_of_run(int i, int *thread, int *value, struct op *op);
 /* Is nobody in the way of `op`? Asked by search.c, answered by memory.c. */
 bool lock_is_free(uintptr_t at);
 bool is_woken(int thread);
+bool may_be_late(int thread); /* once a run: else who sleeps with a deadline would do so for ever */
 
 /* ------------------------------------------------------------ memory.c */
 
@@ -103,6 +104,7 @@ int memory_wake(uintptr_t at, int count);
 
 void world_remember(void); /* the script is set up */
 void world_restore(void);
+void world_compare(void); /* at the end: was all put back? */
 void world_load_locals(int thread); /* its thread-locals are in place from here on */
 void world_save_locals(int thread);
 bool world_is_freed(uintptr_t at);

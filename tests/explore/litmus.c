@@ -143,7 +143,6 @@ static void lock_the_other_way(void)
 
 static void look_and_sleep(void)
 {
-    esi_park_init(&park);
     if (!atomic_load(&is_there))
         esi_park_wait(&park, UINT64_MAX);
 }
@@ -154,6 +153,11 @@ static void sleep_until_there(void)
         esi_park_wait(&park, UINT64_MAX);
 }
 
+static void bring(void)
+{
+    atomic_store(&is_there, 1);
+}
+
 static void bring_and_wake(void)
 {
     atomic_store(&is_there, 1);
@@ -161,21 +165,21 @@ static void bring_and_wake(void)
 }
 
 static const struct explore_script scripts[] = {
-    {"stores are seen late: relaxed", nothing, {relaxed_left, relaxed_right}, one_saw_the_other},
-    {"stores are seen late: seq_cst", nothing, {seq_cst_left, seq_cst_right}, one_saw_the_other},
-    {"stores are seen late: with fences", nothing, {left_fenced, right_fenced}, one_saw_the_other},
-    {"a message: relaxed", nothing, {loose_send, loose_get}, NULL},
-    {"a message: only its sender keeps order", nothing, {half_send, half_get}, NULL},
-    {"a message: release and acquire", nothing, {good_send, good_get}, NULL},
-    {"three add one, in two steps each", nothing, {add_badly, add_badly, add_badly}, counts_three},
-    {"plain memory is passed on by release and acquire", nothing, {write_and_say, read_if_said}, NULL},
-    {"plain memory is passed on by nothing", nothing, {write_and_say_softly, read_if_said}, NULL},
-    {"memory is used after it was freed", allocate, {free_it, use_it_after}, NULL},
-    {"two locks in one order", nothing, {lock_in_order, lock_in_order, lock_in_order}, NULL},
-    {"two locks in two orders", nothing, {lock_in_order, lock_the_other_way}, NULL},
-    {"sleep, and be woken too early", nothing, {look_and_sleep, bring_and_wake}, NULL},
-    {"sleep, and be woken in time", nothing, {sleep_until_there, bring_and_wake}, NULL},
-    {"two writers: the orders of four stores", nothing, {twice, twice}, NULL},
+    {"stores are seen late: relaxed", nothing, {relaxed_left, relaxed_right}, one_saw_the_other, 0},
+    {"stores are seen late: seq_cst", nothing, {seq_cst_left, seq_cst_right}, one_saw_the_other, 0},
+    {"stores are seen late: with fences", nothing, {left_fenced, right_fenced}, one_saw_the_other, 0},
+    {"a message: relaxed", nothing, {loose_send, loose_get}, NULL, 0},
+    {"a message: only its sender keeps order", nothing, {half_send, half_get}, NULL, 0},
+    {"a message: release and acquire", nothing, {good_send, good_get}, NULL, 0},
+    {"three add one, in two steps each", nothing, {add_badly, add_badly, add_badly}, counts_three, 0},
+    {"plain memory is passed on by release and acquire", nothing, {write_and_say, read_if_said}, NULL, 0},
+    {"plain memory is passed on by nothing", nothing, {write_and_say_softly, read_if_said}, NULL, 0},
+    {"memory is used after it was freed", allocate, {free_it, use_it_after}, NULL, 0},
+    {"two locks in one order", nothing, {lock_in_order, lock_in_order, lock_in_order}, NULL, 0},
+    {"two locks in two orders", nothing, {lock_in_order, lock_the_other_way}, NULL, 0},
+    {"sleep, and nobody wakes", nothing, {look_and_sleep, bring}, NULL, 0},
+    {"sleep, and be woken in time", nothing, {sleep_until_there, bring_and_wake}, NULL, 0},
+    {"two writers: the orders of four stores", nothing, {twice, twice}, NULL, 0},
 };
 
 /* 's': found where memory is sequentially consistent, 'w': only where it is weak, '-': never */

@@ -10,7 +10,7 @@
 #include "internal.h"
 #include "world.h"
 
-enum { OBJECTS = 512, TABLE = 2048, VALUES = 24, WORDS = 1 << 15, SLEEPERS = 4 };
+enum { TIMEOUTS = 1, OBJECTS = 512, TABLE = 2048, VALUES = 250, WORDS = 1 << 15, SLEEPERS = 4 };
 
 struct view {
     uint32_t clock[EXPLORE_THREADS];
@@ -64,19 +64,21 @@ static struct {
     struct {
         uintptr_t at;
         bool is_woken, is_asleep;
-        int turn;
+        int turn, timeouts;
     } sleeper[EXPLORE_THREADS];
     int turn;
 } * m;
 
 enum { SPARE_MAX = STEPS_MAX + 16 };
 
+__attribute__((constructor(102))) static void memory_open(void)
+{
+    m = world_own(sizeof *m);
+    m->spare = world_own(SPARE_MAX * sizeof *m->spare);
+}
+
 void memory_reset(int stale)
 {
-    if (!m) {
-        m = world_own(sizeof *m);
-        m->spare = world_own(SPARE_MAX * sizeof *m->spare);
-    }
     m->run++;
     m->is_weak = stale > 0;
     m->stale_left = stale;
@@ -172,10 +174,9 @@ static struct object *object_at(uintptr_t at)
 
 static void append(struct object *object, uint64_t bits, struct view *left)
 {
-    if (!m->is_weak) /* nobody reads an older one */
+    /* Nobody reads an older one, or there are too many: then the old ones are not tried. */
+    if (!m->is_weak || object->count == VALUES)
         object->count = 0;
-    if (object->count == VALUES)
-        violation("more than %d values of one atomic object in one run", VALUES);
     object->values[object->count++] = (struct value){bits, left};
 }
 
@@ -475,6 +476,11 @@ bool is_woken(int thread)
     return m->sleeper[thread].is_woken;
 }
 
+bool may_be_late(int thread)
+{
+    return m->sleeper[thread].timeouts < TIMEOUTS;
+}
+
 bool memory_sleep(uintptr_t at, uint32_t expected)
 {
     int thread = current_thread();
@@ -491,6 +497,7 @@ bool memory_get_up(void)
 {
     int thread = current_thread();
     m->sleeper[thread].is_asleep = false;
+    m->sleeper[thread].timeouts += !m->sleeper[thread].is_woken;
     return m->sleeper[thread].is_woken;
 }
 

@@ -62,6 +62,12 @@ static struct {
     enum outcome outcome;
 } * x;
 
+__attribute__((constructor(102))) static void search_open(void)
+{
+    x = world_own(sizeof *x);
+    x->running = NOBODY;
+}
+
 int current_thread(void)
 {
     return x ? x->running : NOBODY;
@@ -100,7 +106,7 @@ static bool is_enabled(int thread)
     case OP_LOCK:
         return lock_is_free(op->at);
     case OP_GET_UP:
-        return op->has_deadline || is_woken(thread);
+        return is_woken(thread) || (op->has_deadline && may_be_late(thread));
     default:
         return true;
     }
@@ -284,6 +290,15 @@ static ES_NORETURN void say_deadlock(void)
     violation("nobody can go on:%s", who);
 }
 
+/* Nobody is left but those who may sleep on. */
+static bool all_may_wait(void)
+{
+    for (int i = 0; i < EXPLORE_THREADS; i++)
+        if (x->next[i].kind != OP_NONE && (x->next[i].kind != OP_GET_UP || !(x->script->may_sleep >> i & 1)))
+            return false;
+    return true;
+}
+
 /* A schedule given by hand: "ab1c": a letter a step, with the number of the value if it is not the newest. */
 static void follow_schedule(struct node *node)
 {
@@ -312,6 +327,8 @@ static int next_thread(void)
     if (is_new && !is_bounded())
         note_conflicts();
     if (!alive)
+        leave_run(COMPLETE);
+    if (!enabled && all_may_wait())
         leave_run(COMPLETE);
     if (!enabled)
         say_deadlock();
@@ -372,6 +389,7 @@ static void **thread_main(void *number)
 static void run(void)
 {
     world_restore();
+
     memory_reset(x->plan.stale);
     x->depth = x->object_count = 0;
     x->last = NOBODY;
@@ -398,8 +416,6 @@ struct result explore(const struct explore_script *script, const struct plan *pl
 {
     struct result result = {.runs = 0};
     double start = now();
-    if (!x)
-        x = world_own(sizeof *x);
     x->script = script;
     x->plan = *plan;
     x->running = NOBODY;
@@ -415,6 +431,8 @@ struct result explore(const struct explore_script *script, const struct plan *pl
         result.seconds = now() - start;
         result.is_cut_off = result.seconds > plan->seconds;
     } while (!plan->schedule && !result.is_cut_off && plan_next());
+    x->depth = 0; /* no run */
+    world_compare();
     return result;
 }
 

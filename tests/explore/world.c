@@ -53,7 +53,15 @@ static struct {
     size_t locals_bytes;
     char *stacks;
     uint64_t now_ns, now_remembered_ns;
+    char *data_remembered, *memory_remembered; /* as a whole: what the runs must begin with */
 } * w;
+
+extern char __data_start[], _end[]; /* the linker's: of the program */
+
+static size_t data_bytes(void)
+{
+    return (size_t)(_end - __data_start);
+}
 
 void *world_own(size_t bytes)
 {
@@ -117,7 +125,6 @@ static void touch_page(uintptr_t at)
 /* Data, or memory of the stand-ins; not a stack, nor what is a thread's own. */
 static bool is_ours(uintptr_t at)
 {
-    extern char __data_start[], _end[];
     uintptr_t heap = (uintptr_t)w->heap, maps = (uintptr_t)w->maps;
     return (at >= (uintptr_t)__data_start && at < (uintptr_t)_end) ||
            (at >= heap && at < heap + HEAP_BYTES) || (at >= maps && at < maps + MAPS_BYTES);
@@ -144,6 +151,25 @@ void world_remember(void)
     w->maps_remembered = w->maps_used;
     w->now_remembered_ns = w->now_ns;
     __real_memcpy(w->locals_first, w->locals, w->locals_bytes);
+    w->data_remembered = world_own(data_bytes() + 1);
+    w->memory_remembered = world_own(w->heap_used + 1);
+    __real_memcpy(w->data_remembered, __data_start, data_bytes());
+    __real_memcpy(w->memory_remembered, w->heap, w->heap_used);
+}
+
+/* Finds the first byte that a restored world has otherwise than it was remembered: somebody wrote who did not say so. */
+static void compare(const char *now, const char *before, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++)
+        if (now[i] != before[i])
+            violation("the explorer did not see who wrote to %p", (const void *)(now + i));
+}
+
+void world_compare(void)
+{
+    world_restore();
+    compare(__data_start, w->data_remembered, data_bytes());
+    compare(w->heap, w->memory_remembered, w->heap_remembered);
 }
 
 void world_restore(void)
@@ -266,6 +292,12 @@ void *__wrap_mmap(void *hint, size_t bytes, int protection, int flags, int fd, o
     if (w->maps_used > MAPS_BYTES)
         return MAP_FAILED;
     return memory;
+}
+
+/* Its name where a file's offset has 64 bits. */
+void *__wrap_mmap64(void *hint, size_t bytes, int protection, int flags, int fd, off_t offset)
+{
+    return __wrap_mmap(hint, bytes, protection, flags, fd, offset);
 }
 
 /* What touches it from now on is a fault. */

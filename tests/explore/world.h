@@ -31,6 +31,7 @@ void *__wrap_realloc(void *memory, size_t bytes);
 void *__wrap_aligned_alloc(size_t alignment, size_t bytes);
 void __wrap_free(void *memory);
 void *__wrap_mmap(void *hint, size_t bytes, int protection, int flags, int fd, off_t offset);
+void *__wrap_mmap64(void *hint, size_t bytes, int protection, int flags, int fd, off_t offset);
 int __wrap_munmap(void *memory, size_t bytes);
 int __wrap_madvise(void *memory, size_t bytes, int advice);
 
