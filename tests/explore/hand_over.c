@@ -160,9 +160,21 @@ static void ended_once_or_came_back(void)
 }
 
 static const struct explore_script scripts[] = {
-    {"a scheduler has one user at a time", set_up, {compute, take_away, wait_for_a_scheduler}, has_one_holder, 5},
-    {"without a spare what waits is stolen once, or stays", set_up, {compute, take_away, steal}, waits_in_one_place, 0},
-    {"who is stranded ends once; who came back in time does not", set_up_lost, {come_back, strand, push}, ended_once_or_came_back, 1},
+    {"a scheduler has one user at a time",
+     set_up,
+     {compute, take_away, wait_for_a_scheduler},
+     has_one_holder,
+     5},
+    {"without a spare what waits is stolen once, or stays",
+     set_up,
+     {compute, take_away, steal},
+     waits_in_one_place,
+     0},
+    {"who is stranded ends once; who came back in time does not",
+     set_up_lost,
+     {come_back, strand, push},
+     ended_once_or_came_back,
+     1},
 };
 
 int main(int argc, char **argv)

@@ -42,7 +42,7 @@ struct op {
 /* What the run was told. */
 struct plan {
     int preemptions; /* FOR_EVER: no bound, and orders that make no difference are left out */
-    int stale; /* in how many loads of a run an older value may be read than the newest; 0: memory is sequentially consistent */
+    bool is_weak; /* a load may give an older value than the newest; else memory is sequentially consistent */
     double seconds;       /* then it is cut off */
     const char *schedule; /* NULL: explore; else this one run */
 };
@@ -80,7 +80,7 @@ bool may_be_late(int thread); /* once a run: else who sleeps with a deadline wou
 
 /* ------------------------------------------------------------ memory.c */
 
-void memory_reset(int stale);
+void memory_reset(bool is_weak);
 bool memory_is_weak(void);
 uint64_t memory_load(uintptr_t at, int size, int order);
 void memory_store(uintptr_t at, int size, uint64_t value, int order);
@@ -104,7 +104,7 @@ int memory_wake(uintptr_t at, int count);
 
 void world_remember(void); /* the script is set up */
 void world_restore(void);
-void world_compare(void); /* at the end: was all put back? */
+void world_compare(void);           /* at the end: was all put back? */
 void world_load_locals(int thread); /* its thread-locals are in place from here on */
 void world_save_locals(int thread);
 bool world_is_freed(uintptr_t at);

@@ -7,7 +7,7 @@
 #include "proc/mailbox/signal.h"
 
 static struct esi_process *p;
-static uint64_t first_id;
+static uint64_t first_id, blocks;     /* the pool's, in use when the runs begin */
 static _Atomic(int) arrived, refused; /* how often */
 
 static void arrive(struct esi_process *self, struct esi_message *signal)
@@ -31,6 +31,7 @@ static void set_up(void)
     stage_open(2, 2);
     p = stage_process();
     first_id = p->id;
+    blocks = esi_pool_stats(&esi_node.pool).used_count;
 }
 
 static void send(void)
@@ -72,6 +73,7 @@ static void end_and_spawn(void)
 
 static void each_is_handled_once(void)
 {
+    explore_expect(esi_pool_stats(&esi_node.pool).used_count == blocks);
     explore_expect(arrived + refused == 2);
 }
 
@@ -107,9 +109,21 @@ static void is_runnable_once(void)
 }
 
 static const struct explore_script scripts[] = {
-    {"what is sent to a process that ends is handled or answered", set_up, {send, send_directly, look_and_end}, each_is_handled_once, 0},
-    {"what was meant for who lived here before reaches nobody", set_up, {send, send_directly, end_and_spawn}, each_is_handled_once_at_last, 0},
-    {"two signals wake a sleeper once, and both arrive", set_up_asleep, {send, send_directly}, is_runnable_once, 0},
+    {"what is sent to a process that ends is handled or answered",
+     set_up,
+     {send, send_directly, look_and_end},
+     each_is_handled_once,
+     0},
+    {"what was meant for who lived here before reaches nobody",
+     set_up,
+     {send, send_directly, end_and_spawn},
+     each_is_handled_once_at_last,
+     0},
+    {"two signals wake a sleeper once, and both arrive",
+     set_up_asleep,
+     {send, send_directly},
+     is_runnable_once,
+     0},
 };
 
 int main(int argc, char **argv)

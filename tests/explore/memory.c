@@ -10,7 +10,7 @@
 #include "internal.h"
 #include "world.h"
 
-enum { TIMEOUTS = 1, OBJECTS = 512, TABLE = 2048, VALUES = 250, WORDS = 1 << 15, SLEEPERS = 4 };
+enum { TIMEOUTS = 1, AGAIN = 2, OBJECTS = 512, TABLE = 2048, VALUES = 250, WORDS = 1 << 15, SLEEPERS = 4 };
 
 struct view {
     uint32_t clock[EXPLORE_THREADS];
@@ -28,6 +28,9 @@ struct object {
     uint16_t index;
     uint8_t count, last_seq_cst; /* values; the index of the last one that was stored so */
     int8_t owner;                /* of a lock */
+    struct {
+        uint8_t index, count;
+    } again[EXPLORE_THREADS]; /* how often in a row a thread read a value that was not the newest */
     struct value values[VALUES];
 };
 
@@ -42,13 +45,13 @@ enum access_kind { PLAIN_READ, PLAIN_WRITE, ATOMIC_READ, ATOMIC_WRITE, ACCESS_KI
 struct word {
     uintptr_t at;
     uint32_t run;
+    uint8_t users; /* threads that touched it, a bit each */
     struct access by[EXPLORE_THREADS][ACCESS_KINDS];
     uintptr_t pc[EXPLORE_THREADS]; /* of the last plain one */
 };
 
 static struct {
     uint32_t run;
-    int stale_left;
     bool is_weak;
     int object_count;
     struct object objects[TABLE];
@@ -77,11 +80,10 @@ __attribute__((constructor(102))) static void memory_open(void)
     m->spare = world_own(SPARE_MAX * sizeof *m->spare);
 }
 
-void memory_reset(int stale)
+void memory_reset(bool is_weak)
 {
     m->run++;
-    m->is_weak = stale > 0;
-    m->stale_left = stale;
+    m->is_weak = is_weak;
     m->object_count = m->word_count = m->turn = 0;
     m->spare_used = 0;
     __real_memset(m->of, 0, sizeof m->of);
@@ -163,6 +165,7 @@ static struct object *object_at(uintptr_t at)
     object->index = (uint16_t)m->object_count++;
     object->count = object->last_seq_cst = 0;
     object->owner = NOBODY;
+    __real_memset(object->again, 0, sizeof object->again);
     if (m->is_weak) {
         m->seq_cst.oldest[object->index] = 0;
         for (int i = 0; i < EXPLORE_THREADS; i++)
@@ -250,6 +253,7 @@ static struct word *word_at(uintptr_t at)
     word->at = at;
     word->run = m->run;
     __real_memset(word->by, 0, sizeof word->by);
+    word->users = 0;
     return word;
 }
 
@@ -282,7 +286,9 @@ static void note_word(int thread, uintptr_t at, enum access_kind kind, uint8_t b
     uint32_t now = m->of[thread].clock[thread];
     if (mine->clock == now && (mine->bytes & bytes) == bytes)
         return;
-    look_for_race(thread, word, kind, bytes, pc);
+    word->users |= (uint8_t)(1u << thread);
+    if (word->users != 1u << thread)
+        look_for_race(thread, word, kind, bytes, pc);
     mine->bytes = mine->clock == now ? mine->bytes | bytes : bytes;
     mine->clock = now;
     word->pc[thread] = pc;
@@ -326,18 +332,27 @@ static int oldest(int thread, struct object *object, int order)
     return order == __ATOMIC_SEQ_CST && object->last_seq_cst > index ? object->last_seq_cst : index;
 }
 
+/* May it be read once more? Else who waits for a newer one could wait for ever. A rule for each thread and object, so that it does not matter
+ * what others do meanwhile. */
+static bool may_read(int thread, const struct object *object, int index)
+{
+    return object->again[thread].index != index || object->again[thread].count < AGAIN;
+}
+
 /* One of the values that may be read; `but`: not this one, unless it is the newest. */
 static int choose(int thread, struct object *object, int order, const uint64_t *but)
 {
     int top = object->count - 1, candidates[VALUES], count = 0;
-    if (!m->is_weak || !m->stale_left)
+    if (!m->is_weak)
         return top;
     candidates[count++] = top;
     for (int i = top - 1; i >= oldest(thread, object, order); i--)
-        if (!but || object->values[i].bits != *but)
+        if (may_read(thread, object, i) && (!but || object->values[i].bits != *but))
             candidates[count++] = i;
     int chosen = candidates[choose_value(count)];
-    m->stale_left -= chosen != top;
+    bool is_again = chosen != top && object->again[thread].index == chosen;
+    object->again[thread].count = is_again ? object->again[thread].count + 1 : chosen != top;
+    object->again[thread].index = (uint8_t)chosen;
     return chosen;
 }
 

@@ -113,7 +113,11 @@ static const struct explore_script scripts[] = {
     {"one wake is one permit, had in time or left", set_up, {wait_till_late, wake}, had_one_permit, 0},
     {"two wakes are not lost to who is late", set_up, {wait_till_late, wake, wake}, has_or_had_permit, 0},
     {"who waits for ever is woken", set_up, {wait_for_ever, wake, wake}, NULL, 0},
-    {"who looks for work and waits finds all of it", set_up, {bring_first, bring_second, work_till_both_are_done}, NULL, 0},
+    {"who looks for work and waits finds all of it",
+     set_up,
+     {bring_first, bring_second, work_till_both_are_done},
+     NULL,
+     0},
     {"what was written before the wake is read after the wait", set_up, {bring_plainly, find_it}, NULL, 0},
     {"two wakes are one permit or two", set_up_own, {wake_twice, wait_twice}, is_none_too_many, 0},
 };

@@ -9,7 +9,7 @@
 #include "internal.h"
 #include "rounds.h"
 
-enum { SHORT_SECONDS = 4, LONG_SECONDS = 300, STALE_LOADS = 2, PREEMPTIONS_MAX = 6 };
+enum { SHORT_SECONDS = 4, LONG_SECONDS = 300, PREEMPTIONS_MAX = 6 };
 
 static struct {
     const char *program;
@@ -144,7 +144,7 @@ static void explore_script(struct plan plan)
     world_remember();
     struct result result = explore(now.script, &plan);
     say(&result, plan.schedule       ? "replayed, "
-                 : plan.stale        ? "weak memory, "
+                 : plan.is_weak      ? "weak memory, "
                  : result.is_cut_off ? ""
                                      : "all ");
     if (result.is_cut_off && plan.preemptions == FOR_EVER)
@@ -177,7 +177,7 @@ static const char usage[] =
     "\n"
     "Runs each script through all its interleavings. 0: nothing is wrong; 1: something is, and is shown with "
     "its schedule.\n"
-    "  --weak           a load may give an older value where C11 allows it, in two loads of a run at most\n"
+    "  --weak           a load may give an older value than the newest, as C11 allows it\n"
     "  --preemptions N  only those with at most N switches away from a thread that could go on\n"
     "  --seconds N      for each script; what is not done then is tried with few preemptions, as long again. "
     "ES_ROUNDS_DIVISOR=1: 300\n"
@@ -199,7 +199,7 @@ int explore_main(int argc, char **argv, const struct explore_script *scripts, in
     for (int i = 1; i < argc; i++) {
         const char *option = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
         if (!strcmp(option, "--weak"))
-            plan.stale = STALE_LOADS;
+            plan.is_weak = true;
         else if (!strcmp(option, "--must-find"))
             now.must_find = true;
         else if (!strcmp(option, "--quiet"))
@@ -215,7 +215,7 @@ int explore_main(int argc, char **argv, const struct explore_script *scripts, in
         else
             return printf(usage, argv[0]), strcmp(option, "--help") != 0;
     }
-    now.is_weak = plan.stale > 0;
+    now.is_weak = plan.is_weak;
     for (int i = 0; i < count; i++) {
         now.script = &scripts[i];
         now.number = i;

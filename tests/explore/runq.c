@@ -107,8 +107,16 @@ static void wake_from_outside(void)
 }
 
 static const struct explore_script scripts[] = {
-    {"holder, thief and a thread from outside at one queue", set_up_queue, {put_and_take, put_from_outside, steal}, each_was_had_once, 0},
-    {"two schedulers pick, one of them steals, while somebody is woken", set_up, {wake_three_and_pick, pick, wake_from_outside}, each_was_had_once, 0},
+    {"holder, thief and a thread from outside at one queue",
+     set_up_queue,
+     {put_and_take, put_from_outside, steal},
+     each_was_had_once,
+     0},
+    {"two schedulers pick, one of them steals, while somebody is woken",
+     set_up,
+     {wake_three_and_pick, pick, wake_from_outside},
+     each_was_had_once,
+     0},
 };
 
 int main(int argc, char **argv)

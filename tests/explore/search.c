@@ -2,10 +2,10 @@
  *
  * A run is a row of steps; a step is one operation that others may notice (struct op) and all that its thread does up to its next one.
  * Two operations *commute* unless they are on one object and at least one of them changes it: runs that differ only in the order of steps
- * that commute are one interleaving. So after each step we look which earlier ones its thread's next operation does not commute with, and
- * note in their nodes that this thread should be tried there, too (dynamic partial-order reduction: Flanagan, Godefroid, POPL 2005);
- * and a thread whose step was tried at a node sleeps below it until something runs that does not commute with that step (sleep sets:
- * Godefroid 1996).
+ * that commute are one interleaving. So before each step we look which earlier ones it does not commute with and does not need, and see to it
+ * that at their nodes a thread is tried that can lead to the other order (dynamic partial-order reduction: Flanagan, Godefroid, POPL 2005; with
+ * source sets: Abdulla, Aronis, Jonsson, Sagonas, POPL 2014); and a thread whose step was tried at a node sleeps below it until something runs
+ * that does not commute with that step (sleep sets: Godefroid 1996). reduction.c tries whether anything is lost by that.
  *
  * With a bound on preemptions there is no such reduction: every order with at most that many switches away from a thread that could go on. */
 #include "internal.h"
@@ -22,6 +22,11 @@
 
 enum { OBJECTS = 2048 };
 
+/* How far a thread, or whoever changed an object, knows each thread's steps: by what does not commute. Not memory.c's views. */
+struct clock {
+    int steps[EXPLORE_THREADS];
+};
+
 /* A state of the run, before step number ... */
 struct node {
     struct op next[EXPLORE_THREADS];        /* what each thread is about to do */
@@ -29,11 +34,7 @@ struct node {
     int8_t chosen;
     uint8_t value, value_count; /* of a load: which, and of how many */
     int16_t preemptions;        /* up to here */
-};
-
-/* How far a thread, or whoever changed an object, knows each thread's steps: by what does not commute. Not memory.c's views. */
-struct clock {
-    int steps[EXPLORE_THREADS];
+    struct clock clock;         /* what its step knew, when it was run */
 };
 
 struct touched {
@@ -135,7 +136,7 @@ static void learn(struct clock *clock, const struct clock *from)
 }
 
 /* The step that was chosen at `depth` is run now. */
-static void note_step(int thread, const struct op *op)
+static void note_step(struct node *node, int thread, const struct op *op)
 {
     struct touched *object = touched_at(op->at);
     struct clock *clock = &x->knows[thread];
@@ -150,15 +151,10 @@ static void note_step(int thread, const struct op *op)
         learn(&object->changed, clock);
     if (op->kind == OP_BARRIER)
         learn(&x->all, clock);
+    node->clock = *clock;
 }
 
 /* ------------------------------------------------------------ what else is to be tried */
-
-static void try_at(struct node *node, int thread)
-{
-    uint8_t bit = (uint8_t)(1u << thread);
-    node->to_try |= node->enabled & bit ? bit : node->enabled;
-}
 
 static const struct op *op_of(int step)
 {
@@ -170,23 +166,62 @@ static bool is_reversible(int step, const struct op *next)
     return !commute(op_of(step), next) && may_come_first(op_of(step), next);
 }
 
-/* The last step and what each thread is about to do: what does not commute is to be tried the other way round. */
-static void note_conflicts(void)
+static bool knows_of(const struct clock *clock, int step)
 {
-    int last = x->depth - 1;
-    if (last < 0)
+    return clock->steps[x->nodes[step].chosen] >= step + 1;
+}
+
+/* `next` is to come before `step`, and so all that it needs of what was run after that. Gives the threads that may begin with it: whose first step of
+ * these needs no other of them. */
+static uint8_t who_may_begin(int step, int thread, const struct op *next)
+{
+    int first_of[EXPLORE_THREADS]; /* the first of these steps of each thread */
+    uint8_t met = 0, may_begin = 0;
+    bool is_free = true;
+    for (int i = step + 1; i < x->depth; i++) {
+        const struct clock *clock = &x->nodes[i].clock;
+        int runner = x->nodes[i].chosen;
+        if (knows_of(clock, step))
+            continue;
+        bool needs_none = !(met >> runner & 1);
+        for (int k = 0; k < EXPLORE_THREADS; k++)
+            needs_none = needs_none && !(met >> k & 1 && clock->steps[k] > first_of[k]);
+        if (!(met >> runner & 1))
+            first_of[runner] = i;
+        met |= (uint8_t)(1u << runner);
+        may_begin |= (uint8_t)(needs_none << runner);
+        is_free = is_free && commute(op_of(i), next);
+    }
+    for (int k = 0; k < EXPLORE_THREADS; k++)
+        is_free = is_free && !(met >> k & 1 && x->knows[thread].steps[k] > first_of[k]);
+    return is_free ? may_begin | (uint8_t)(1u << thread) : may_begin;
+}
+
+/* `thread` should do `next` before that step. */
+static void try_before(int step, int thread, const struct op *next)
+{
+    struct node *node = &x->nodes[step];
+    uint8_t may_begin = who_may_begin(step, thread, next);
+    if (may_begin & node->to_try)
         return;
-    int runner = x->nodes[last].chosen;
-    for (int thread = 0; thread < EXPLORE_THREADS; thread++)
-        if (thread != runner && is_reversible(last, &x->next[thread]))
-            try_at(&x->nodes[last], thread);
-    const struct op *next = &x->next[runner];
-    for (int step = last; step >= 0 && next->kind != OP_NONE; step--) {
+    uint8_t can = may_begin & node->enabled;
+    if (can >> thread & 1)
+        node->to_try |= (uint8_t)(1u << thread);
+    else
+        node->to_try |= can ? can & -can : node->enabled;
+}
+
+/* `thread` does `next` now: with which steps could it have changed places? Of each other thread's the last that it does not know of. */
+static void note_races(int thread, const struct op *next)
+{
+    uint8_t done = (uint8_t)(1u << thread), all = (1u << EXPLORE_THREADS) - 1;
+    for (int step = x->depth - 1; step >= 0 && done != all; step--) {
         int other = x->nodes[step].chosen;
-        if (other != runner && is_reversible(step, next) && x->knows[runner].steps[other] < step + 1) {
-            try_at(&x->nodes[step], runner);
-            break;
-        }
+        if (done >> other & 1 || !is_reversible(step, next))
+            continue;
+        done |= (uint8_t)(1u << other);
+        if (!knows_of(&x->knows[thread], step))
+            try_before(step, thread, next);
     }
 }
 
@@ -217,7 +252,7 @@ static bool is_bounded(void)
 static bool is_preemption(int step)
 {
     const struct node *node = &x->nodes[step];
-    int before = step ? node[-1].chosen : NOBODY;
+    int before = step && op_of(step - 1)->kind != OP_BEGIN ? node[-1].chosen : NOBODY;
     return before != NOBODY && node->chosen != before && (node->enabled >> before & 1);
 }
 
@@ -314,6 +349,15 @@ static void follow_schedule(struct node *node)
         node->chosen = (int8_t)thread;
 }
 
+/* As long as somebody has not begun it does, whoever else could go on: that makes no difference. */
+static uint8_t first_to_begin(uint8_t enabled)
+{
+    for (int i = 0; i < EXPLORE_THREADS; i++)
+        if (x->next[i].kind == OP_BEGIN)
+            return (uint8_t)(1u << i);
+    return enabled;
+}
+
 /* Who does the next step; the run ends here if nobody does. */
 static int next_thread(void)
 {
@@ -322,10 +366,9 @@ static int next_thread(void)
         alive |= (uint8_t)((x->next[i].kind != OP_NONE) << i);
         enabled |= (uint8_t)(is_enabled(i) << i);
     }
+    enabled = first_to_begin(enabled);
     struct node *node = &x->nodes[x->depth];
     bool is_new = x->depth >= x->planned;
-    if (is_new && !is_bounded())
-        note_conflicts();
     if (!alive)
         leave_run(COMPLETE);
     if (!enabled && all_may_wait())
@@ -340,9 +383,12 @@ static int next_thread(void)
         follow_schedule(node);
     if (!(enabled >> node->chosen & 1))
         violation("the same choices led to another state: something got in from outside");
-    note_step(node->chosen, &x->next[node->chosen]);
+    if (x->depth + 1 >= x->planned && !is_bounded())
+        note_races(node->chosen, &x->next[node->chosen]);
+    note_step(node, node->chosen, &x->next[node->chosen]);
     x->depth++;
-    return x->last = node->chosen;
+    x->last = node->next[node->chosen].kind == OP_BEGIN ? NOBODY : node->chosen;
+    return node->chosen;
 }
 
 static void switch_to(int thread)
@@ -390,7 +436,7 @@ static void run(void)
 {
     world_restore();
 
-    memory_reset(x->plan.stale);
+    memory_reset(x->plan.is_weak);
     x->depth = x->object_count = 0;
     x->last = NOBODY;
     x->run++;
@@ -405,10 +451,11 @@ static void run(void)
     world_load_locals(NOBODY);
 }
 
+/* Of this OS process: what others do on the machine must not decide how far we come. */
 static double now(void)
 {
     struct timespec time;
-    __real_clock_gettime(CLOCK_MONOTONIC, &time);
+    __real_clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
     return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
 }
 

@@ -11,8 +11,10 @@ static struct esi_process *p;
 static struct esi_park poller; /* who waits in it is woken as by the descriptor that rings */
 static _Atomic(int) had;
 
-int __wrap_esi_poller_wait(struct esi_poller *given, uint64_t deadline_ns, struct esi_poll_event *events, int room);
-int __wrap_esi_poller_wait(struct esi_poller *given, uint64_t deadline_ns, struct esi_poll_event *events, int room)
+int __wrap_esi_poller_wait(struct esi_poller *given, uint64_t deadline_ns, struct esi_poll_event *events,
+                           int room);
+int __wrap_esi_poller_wait(struct esi_poller *given, uint64_t deadline_ns, struct esi_poll_event *events,
+                           int room)
 {
     (void)given, (void)events, (void)room;
     esi_park_wait(&poller, deadline_ns);
@@ -104,9 +106,21 @@ static void was_lent(void)
 }
 
 static const struct explore_script scripts[] = {
-    {"who falls asleep beside a new process in its queue is woken", set_up, {work_first, wake_from_outside}, was_run_once, 0},
-    {"one of two who fall asleep is woken", set_up, {work_first, work_second, wake_from_outside}, was_run_once, 0},
-    {"who falls asleep while a spare wants a scheduler gives its own", set_up_spare, {work_first, wake_pinned}, was_lent, 0},
+    {"who falls asleep beside a new process in its queue is woken",
+     set_up,
+     {work_first, wake_from_outside},
+     was_run_once,
+     0},
+    {"one of two who fall asleep is woken",
+     set_up,
+     {work_first, work_second, wake_from_outside},
+     was_run_once,
+     0},
+    {"who falls asleep while a spare wants a scheduler gives its own",
+     set_up_spare,
+     {work_first, wake_pinned},
+     was_lent,
+     0},
 };
 
 int main(int argc, char **argv)

@@ -80,21 +80,28 @@ static void look_at_all(void)
     uint64_t index = 0;
     for (int seen = 0; esi_table_next(&index); seen++)
         explore_expect(seen < IDS);
-    take(3);
 }
 
 static void has_no_id_twice_here(void)
 {
-    for (int i = 0; i < IDS; i++)
+    for (int i = 0; i < 3; i++)
         for (int k = 0; k < i; k++)
             explore_expect(ids[i] != ids[k]);
     int64_t given = living[0] && had[0]->id != ids[0];
-    explore_expect(esi_table_count() == 4 - given);
+    explore_expect(esi_table_count() == 3 - given);
 }
 
 static const struct explore_script scripts[] = {
-    {"nobody has another's block, or an id that somebody had", set_up, {take_give_take, take_and_give, take_one}, has_no_id_twice, 0},
-    {"blocks go from cache to cache while somebody looks at all", set_up, {take_here_give_there, give_if_taken, look_at_all}, has_no_id_twice_here, 0},
+    {"nobody has another's block, or an id that somebody had",
+     set_up,
+     {take_give_take, take_and_give, take_one},
+     has_no_id_twice,
+     0},
+    {"blocks go from cache to cache while somebody looks at all",
+     set_up,
+     {take_here_give_there, give_if_taken, look_at_all},
+     has_no_id_twice_here,
+     0},
 };
 
 int main(int argc, char **argv)

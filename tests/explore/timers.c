@@ -158,9 +158,21 @@ static void rang_or_was_cancelled(void)
 static const struct explore_script scripts[] = {
     {"a timer fires or is cancelled, once", set_up, {fire, cancel_it, cancel_it_too}, fired_or_cancelled, 0},
     {"a timer whose receiver ends is gone", set_up, {end_receiver, cancel_it}, is_gone, 0},
-    {"no timer outlives a receiver that ends while it is started", set_up_idle, {end_receiver, start_one}, none_outlives_its_receiver, 0},
-    {"nor one that has its reference in its message", set_up_idle, {end_receiver, start_and_read_one}, none_outlives_its_receiver, 0},
-    {"an alarm rings or is cancelled, and then it is nobody else's", set_up_alarm, {fire, cancel_alarm}, rang_or_was_cancelled, 0},
+    {"no timer outlives a receiver that ends while it is started",
+     set_up_idle,
+     {end_receiver, start_one},
+     none_outlives_its_receiver,
+     0},
+    {"nor one that has its reference in its message",
+     set_up_idle,
+     {end_receiver, start_and_read_one},
+     none_outlives_its_receiver,
+     0},
+    {"an alarm rings or is cancelled, and then it is nobody else's",
+     set_up_alarm,
+     {fire, cancel_alarm},
+     rang_or_was_cancelled,
+     0},
 };
 
 int main(int argc, char **argv)
