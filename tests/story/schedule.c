@@ -11,11 +11,6 @@ ES_ATOMS(ready, done, ask, answer);
 
 static _Atomic bool is_over;
 
-static bool times_count(void)
-{
-    return getenv("ES_TIMING") != NULL;
-}
-
 static void play_on(int schedulers, void (*body)(void))
 {
     atomic_store(&is_over, false);
