@@ -39,22 +39,32 @@ static struct program *find(const char *path)
     return NULL;
 }
 
-es_err es_simulate_program(const char *path, int (*function)(const es_simulated_child *child))
+static es_err name_program(struct esi_process *self, const char *path, size_t size,
+                           int (*function)(const es_simulated_child *child))
 {
-    size_t size = strlen(path) + 1;
     if (size == 1 || size > PATH_MAX)
-        return es_fail(ES_EINVAL, "simulate_program: a path that is empty, or too long");
+        return esi_fail(self, ES_EINVAL, "simulate_program: a path that is empty, or too long");
     struct program *p = find(path);
     if (!p) {
         p = esi_alloc(sizeof *p + size);
         if (!p)
-            return es_fail(ES_ENOMEM, "simulate_program: %s", es_strerror(ES_ENOMEM));
+            return esi_fail(self, ES_ENOMEM, "simulate_program: %s", es_strerror(ES_ENOMEM));
         memcpy(p->path, path, size);
         p->next = programs;
         programs = p;
     }
     p->function = function;
     return ES_OK;
+}
+
+es_err es_simulate_program(const char *path, int (*function)(const es_simulated_child *child))
+{
+    size_t size = strlen(path) + 1;
+    struct esi_process *self = esi_enter();
+    es_err error = name_program(self, path, size, function);
+    if (self)
+        esi_leave();
+    return error;
 }
 
 static struct program *find_named(const char *name)

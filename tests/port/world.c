@@ -2,6 +2,7 @@
  * wrong by a plan is survived. */
 #include <engset/file.h>
 #include <engset/resolve.h>
+#include <engset/simulate.h>
 #include "base/random.h"
 #include "platform/strike.h"
 #include "streams.h"
@@ -87,6 +88,36 @@ static void keeps_a_diary(void)
     WELL(es_file_remove(path) == ES_OK);
 }
 
+/* Gives back what it gets. */
+static int cat(const es_simulated_child *child)
+{
+    char buffer[64];
+    int64_t count;
+    while ((count = es_read(child->input, buffer, sizeof buffer, ES_INFINITY)) > 0)
+        if (es_write(child->output, buffer, (size_t)count, ES_INFINITY) < 0)
+            return 1;
+    return count < 0;
+}
+
+static void asks_a_child(void)
+{
+    es_child child;
+    char buffer[16];
+    int status = -1;
+    EXPECT(es_simulate_program("cat", cat) == ES_OK);
+    es_child_options options = {.program = "cat", .input = ES_CHILD_PIPE, .output = ES_CHILD_PIPE};
+    es_err error = es_child_start(&options, &child);
+    WELL(error == ES_OK);
+    if (error != ES_OK)
+        return;
+    EXPECT(es_write(child.input, "0123456789", 10, in_ms(5000)) == 10);
+    EXPECT(es_read_exactly(child.output, buffer, 10, in_ms(5000)) == 10);
+    EXPECT(memcmp(buffer, "0123456789", 10) == 0);
+    EXPECT(es_close(child.input) == ES_OK);
+    EXPECT(es_child_wait(child, in_ms(5000), &status) == ES_OK && status == 0);
+    EXPECT(es_close(child.output) == ES_OK);
+}
+
 static void a_little_of_everything(void)
 {
     es_address at = parsed("127.0.0.1:4000");
@@ -97,6 +128,7 @@ static void a_little_of_everything(void)
     for (int i = 0; i < CLIENTS; i++)
         es_spawn(client, ES_TUPLE(es_self(), es_bytes(&at, sizeof at)));
     keeps_a_diary();
+    asks_a_child();
     for (int i = 0; i < CLIENTS; i++)
         EXPECT(got_within(done, 3600 * 1000));
     EXPECT(es_close((int)listener) == ES_OK);

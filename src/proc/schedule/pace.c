@@ -71,7 +71,11 @@ void es_sleep(int64_t time_ms)
 
 uint64_t es_random(void)
 {
-    return esi_random_u64();
+    struct esi_process *self = esi_enter();
+    uint64_t number = esi_random_u64();
+    if (self)
+        esi_leave();
+    return number;
 }
 
 int64_t es_now_ns(void)
