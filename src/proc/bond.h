@@ -54,6 +54,9 @@ void esi_bond_remove(struct esi_process *self, struct esi_bond *bond);
 /* Both at once: removed and given; NULL: it is not there. */
 struct esi_bond *esi_bond_take(struct esi_process *self, uint64_t order, uint64_t id);
 
+/* So many more (or less) are shown of this kind, while the map stays: for a bond that is on its way out. */
+void esi_bond_count(struct esi_process *self, uint64_t order, int32_t more);
+
 /* `bytes` of zeroed memory for a bond from the node's pools; NULL: none. */
 void *esi_bond_new(size_t bytes);
 void esi_bond_free(void *bond, size_t bytes);
