@@ -30,6 +30,7 @@ test|libosip2-dev|file /usr/include/osip2/osip.h|optional|parses SIP in the tele
 test|libuv1-dev|file /usr/include/uv.h|optional|an event loop that drives a node in an example
 test|sip-tester|cmd sipp|optional|plays the telephones of the exchange example
 test|wrk|cmd wrk|optional|asks the HTTP example in scripts/http-soak
+test|erlang-base|cmd erl|optional|the real Erlang that the semantic cases are compared with
 demo|libosip2-dev|file /usr/include/osip2/osip.h|required|parses SIP in the telephone exchange example
 demo|sip-tester|cmd sipp|required|plays the telephones of the exchange example
 bench|erlang-base|cmd erl|optional|Erlang, to compare with
