@@ -35,7 +35,10 @@ play({Id, Title, Options, Roles}, Divisor) ->
     Rounds = max(1, proplists:get_value(rounds, Options, 1) div Divisor),
     [begin
          {_, Ref} = spawn_monitor(fun() -> record({Id, Title, Round}, maps:from_list(Roles)) end),
-         receive {'DOWN', Ref, process, _, normal} -> ok end
+         receive
+             {'DOWN', Ref, process, _, normal} -> ok;
+             {'DOWN', Ref, process, _, Why} -> io:format("~p: the recorder ended: ~p~n", [Id, Why]), halt(1)
+         end
      end || Round <- lists:seq(1, Rounds)].
 
 %% ------------------------------------------------------------------ the recorder
@@ -53,8 +56,9 @@ record(Head, Roles) ->
 listen(#{main := Main} = S) ->
     receive
         {oracle_spawned, From, Role, Pid, IsWatched} ->
+            Noted = note_spawned(Role, Pid, IsWatched, S),
             From ! {oracle_noted, self()},
-            listen(note_spawned(Role, Pid, IsWatched, S));
+            listen(Noted);
         {oracle_ended, From, Pid} ->
             listen(answer_waiting(S#{waiting := [{From, Pid} | maps:get(waiting, S)]}));
         {oracle_note, Pid, Step, Pattern, Call, Answer} ->
