@@ -29,6 +29,7 @@ test|valgrind|cmd valgrind|optional|counts the instructions of the paths that mu
 test|libosip2-dev|file /usr/include/osip2/osip.h|optional|parses SIP in the telephone exchange example
 test|libuv1-dev|file /usr/include/uv.h|optional|an event loop that drives a node in an example
 test|sip-tester|cmd sipp|optional|plays the telephones of the exchange example
+test|patch|cmd patch|optional|puts bugs in that the fuzzers must find
 test|wrk|cmd wrk|optional|asks the HTTP example in scripts/http-soak
 test|erlang-base|cmd erl|optional|the real Erlang that the semantic cases are compared with
 demo|libosip2-dev|file /usr/include/osip2/osip.h|required|parses SIP in the telephone exchange example
