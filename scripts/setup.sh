@@ -23,6 +23,7 @@ test|libclang-rt|tsan|required|the run-time library of ThreadSanitizer
 test|libcmocka-dev|file /usr/include/cmocka.h|required|the test framework
 test|cmake|cmd cmake|required|a consumer of the installed library is built with it
 test|clang-format|cmd clang-format|optional|checks the form of the code
+test|patch|cmd patch|required|puts in the bugs that the tests must find
 test|shellcheck|cmd shellcheck|optional|checks the scripts
 test|spin|cmd spin|optional|checks the models of the lock-free parts
 test|valgrind|cmd valgrind|optional|counts the instructions of the paths that must stay short
