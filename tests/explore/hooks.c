@@ -163,13 +163,11 @@ ATOMIC(16, uint16_t)
 ATOMIC(32, uint32_t)
 ATOMIC(64, uint64_t)
 
-/* All seq_cst fences are one object. Where memory is sequentially consistent they do nothing. */
+/* All seq_cst fences are one object. Where memory is sequentially consistent nobody else notices them. */
 void __tsan_atomic_thread_fence(int order)
 {
     static char fences;
-    if (current_thread() == NOBODY || !memory_is_weak())
-        return;
-    if (order == __ATOMIC_SEQ_CST)
+    if (order == __ATOMIC_SEQ_CST && memory_is_weak())
         at_point(OP_FENCE, &fences, HERE);
     memory_fence(order);
 }

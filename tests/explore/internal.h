@@ -115,6 +115,9 @@ uint64_t world_now_ns(void);
 
 /* ------------------------------------------------------------ report.c */
 
+/* The function and line of an address in the program; two texts at a time. */
+const char *place_of(uintptr_t pc);
+
 /* Says what is wrong, in which script, the schedule, and each step with its line. */
 void report_violation(const char *format, va_list arguments);
 

@@ -270,12 +270,13 @@ static void look_for_race(int thread, struct word *word, enum access_kind kind, 
             struct access *access = &word->by[other][their];
             if ((access->bytes & bytes) && access->clock > m->of[thread].clock[other] &&
                 clash(kind, (enum access_kind)their))
-                violation("a race at %#lx: nothing orders the %s %s of thread %c (at %#lx) and the %s %s of "
-                          "thread %c (at %#lx)",
+                violation("a race at %#lx: nothing orders the %s %s of thread %c (%s) and the %s %s of "
+                          "thread %c (%s)",
                           (unsigned long)word->at, kind <= PLAIN_WRITE ? "plain" : "atomic",
-                          kind % 2 ? "write" : "read", 'a' + thread, (unsigned long)pc,
+                          kind % 2 ? "write" : "read", 'a' + thread,
+                          kind <= PLAIN_WRITE ? place_of(pc) : "see below",
                           their <= PLAIN_WRITE ? "plain" : "atomic", their % 2 ? "write" : "read",
-                          'a' + other, (unsigned long)word->pc[other]);
+                          'a' + other, their <= PLAIN_WRITE ? place_of(word->pc[other]) : "see below");
         }
 }
 
@@ -300,8 +301,8 @@ static void note_access(uintptr_t at, size_t size, enum access_kind kind, uintpt
     if (thread == NOBODY || !world_is_shared(at))
         return;
     if (world_is_freed(at))
-        violation("thread %c uses memory that was freed: %#lx, at %#lx", 'a' + thread, (unsigned long)at,
-                  (unsigned long)pc);
+        violation("thread %c uses memory that was freed: %#lx (%s)", 'a' + thread, (unsigned long)at,
+                  place_of(pc));
     for (uintptr_t word = at & ~(uintptr_t)7; word < at + size; word += 8) {
         unsigned from = word < at ? (unsigned)(at - word) : 0;
         unsigned to = word + 8 > at + size ? (unsigned)(at + size - word) : 8;
@@ -421,10 +422,13 @@ bool memory_compare(uintptr_t at, int size, uint64_t *expected, uint64_t value, 
 
 /* ------------------------------------------------------------ fences */
 
+/* What one fence knows of the values the next one knows. It orders no plain accesses: that takes a value that was read. */
 static void fence_all(int thread)
 {
-    join(&m->of[thread], &m->seq_cst);
-    join(&m->seq_cst, &m->of[thread]);
+    for (int i = 0; m->is_weak && i < m->object_count; i++) {
+        uint8_t *mine = &m->of[thread].oldest[i], *all = &m->seq_cst.oldest[i];
+        *mine = *all = *mine > *all ? *mine : *all;
+    }
 }
 
 void memory_fence(int order)

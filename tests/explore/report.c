@@ -9,7 +9,7 @@
 #include "internal.h"
 #include "rounds.h"
 
-enum { SHORT_SECONDS = 4, LONG_SECONDS = 300, PREEMPTIONS_MAX = 6 };
+enum { SHORT_SECONDS = 2, LONG_SECONDS = 200, PREEMPTIONS_MAX = 6 };
 
 static struct {
     const char *program;
@@ -36,20 +36,50 @@ static const char *const op_names[] = {
     "wakes",
 };
 
-/* The places of all steps at once; without addr2line their addresses. */
-static FILE *open_places(void)
+extern char __executable_start[]; /* the linker's */
+
+static size_t begin_command(char *command, size_t room)
 {
-    char command[64 + STEPS_MAX * 20], *end = command;
-    extern char __executable_start[];
     char program[256] = "";
     if (readlink("/proc/self/exe", program, sizeof program - 1) < 0)
-        return NULL;
-    end += snprintf(end, sizeof command, "addr2line -s -p -f -e %s", program);
+        return 0;
+    return (size_t)snprintf(command, room, "addr2line -s -p -f -e %s", program);
+}
+
+/* Of the call before it. */
+static unsigned long address(uintptr_t pc)
+{
+    return pc ? (unsigned long)(pc - 1 - (uintptr_t)__executable_start) : 0;
+}
+
+static void read_place(FILE *places, char *place, size_t room)
+{
+    place[0] = '\0';
+    if (places && fgets(place, (int)room, places))
+        place[strcspn(place, "\n")] = '\0';
+}
+
+const char *place_of(uintptr_t pc)
+{
+    static char texts[2][200];
+    static int turn;
+    char command[400], *text = texts[turn++ % 2];
+    size_t end = begin_command(command, sizeof command);
+    snprintf(command + end, sizeof command - end, " %#lx", address(pc));
+    FILE *places = popen(command, "r");
+    read_place(places, text, sizeof *texts);
+    return text;
+}
+
+/* The places of all steps at once; without addr2line there are none. */
+static FILE *open_places(void)
+{
+    static char command[400 + STEPS_MAX * 20];
+    size_t end = begin_command(command, 400);
     struct op op;
     for (int i = 0, thread, value; step_of_run(i, &thread, &value, &op); i++)
-        if ((size_t)(end - command) + 24 < sizeof command)
-            end +=
-                sprintf(end, " %#lx", op.pc ? (unsigned long)(op.pc - 1 - (uintptr_t)__executable_start) : 0);
+        if (sizeof command - end > 20)
+            end += (size_t)snprintf(command + end, sizeof command - end, " %#lx", address(op.pc));
     return popen(command, "r");
 }
 
@@ -58,9 +88,8 @@ static void print_steps(void)
     FILE *places = open_places();
     struct op op;
     for (int i = 0, thread, value; step_of_run(i, &thread, &value, &op); i++) {
-        char place[200] = "";
-        if (places && fgets(place, sizeof place, places))
-            place[strcspn(place, "\n")] = '\0';
+        char place[200];
+        read_place(places, place, sizeof place);
         if (op.kind == OP_BEGIN)
             continue;
         fprintf(stderr, "%5d  %*s%c %s %#lx%s   %s\n", i, thread * 3, "", 'a' + thread, op_names[op.kind],
@@ -147,7 +176,7 @@ static void explore_script(struct plan plan)
                  : plan.is_weak      ? "weak memory, "
                  : result.is_cut_off ? ""
                                      : "all ");
-    if (result.is_cut_off && plan.preemptions == FOR_EVER)
+    if (result.is_cut_off && plan.preemptions == FOR_EVER && !now.must_find)
         explore_bounded(plan);
 }
 
@@ -180,7 +209,7 @@ static const char usage[] =
     "  --weak           a load may give an older value than the newest, as C11 allows it\n"
     "  --preemptions N  only those with at most N switches away from a thread that could go on\n"
     "  --seconds N      for each script; what is not done then is tried with few preemptions, as long again. "
-    "ES_ROUNDS_DIVISOR=1: 300\n"
+    "ES_ROUNDS_DIVISOR=1: 200\n"
     "  --script N       only that one, counted from 0; --replay runs it once, by the schedule that was "
     "printed\n"
     "  --must-find      a fault was put in: 0 if it is found\n"
@@ -221,6 +250,8 @@ int explore_main(int argc, char **argv, const struct explore_script *scripts, in
         now.number = i;
         if (only < 0 || only == i)
             found += try_script(&plan);
+        if (found && now.must_find)
+            return 0;
     }
-    return now.must_find ? !found : found > 0;
+    return now.must_find || found > 0;
 }
