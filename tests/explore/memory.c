@@ -45,7 +45,8 @@ enum access_kind { PLAIN_READ, PLAIN_WRITE, ATOMIC_READ, ATOMIC_WRITE, ACCESS_KI
 struct word {
     uintptr_t at;
     uint32_t run;
-    uint8_t users; /* threads that touched it, a bit each */
+    uint8_t users;  /* threads that touched it, a bit each */
+    bool is_atomic; /* there are objects in it */
     struct access by[EXPLORE_THREADS][ACCESS_KINDS];
     uintptr_t pc[EXPLORE_THREADS]; /* of the last plain one */
 };
@@ -151,11 +152,18 @@ static void write_bits(uintptr_t at, int size, uint64_t bits)
     __real_memcpy((void *)at, &bits, (size_t)size);
 }
 
-static struct object *object_at(uintptr_t at)
+/* Its place, if it is of another run: where it is to be. */
+static struct object *find_object(uintptr_t at)
 {
     struct object *object = &m->objects[(at * 0x9e3779b97f4a7c15u) >> 53];
     while (object->run == m->run && object->at != at)
         object = object == &m->objects[TABLE - 1] ? m->objects : object + 1;
+    return object;
+}
+
+static struct object *object_at(uintptr_t at)
+{
+    struct object *object = find_object(at);
     if (object->run == m->run)
         return object;
     if (m->object_count == OBJECTS)
@@ -254,6 +262,7 @@ static struct word *word_at(uintptr_t at)
     word->run = m->run;
     __real_memset(word->by, 0, sizeof word->by);
     word->users = 0;
+    word->is_atomic = false;
     return word;
 }
 
@@ -280,6 +289,16 @@ static void look_for_race(int thread, struct word *word, enum access_kind kind, 
         }
 }
 
+/* Somebody writes there as to plain memory: what was stored before is not to be had any more. */
+static void forget_values(uintptr_t word, uint8_t bytes)
+{
+    for (unsigned i = 0; i < 8; i++) {
+        struct object *object = find_object(word + i);
+        if ((bytes >> i & 1) && object->run == m->run && object->owner == NOBODY)
+            object->count = 0;
+    }
+}
+
 static void note_word(int thread, uintptr_t at, enum access_kind kind, uint8_t bytes, uintptr_t pc)
 {
     struct word *word = word_at(at);
@@ -287,6 +306,9 @@ static void note_word(int thread, uintptr_t at, enum access_kind kind, uint8_t b
     uint32_t now = m->of[thread].clock[thread];
     if (mine->clock == now && (mine->bytes & bytes) == bytes)
         return;
+    word->is_atomic = word->is_atomic || kind >= ATOMIC_READ;
+    if (m->is_weak && word->is_atomic && kind == PLAIN_WRITE)
+        forget_values(at, bytes);
     word->users |= (uint8_t)(1u << thread);
     if (word->users != 1u << thread)
         look_for_race(thread, word, kind, bytes, pc);
