@@ -9,7 +9,7 @@
 #include <engset/link.h>
 #include <engset/port.h>
 #include <engset/receive.h>
-#include <engset/simulate.h>
+#include <engset/child.h>
 #include <signal.h>
 #include <string.h>
 #include "base/alloc.h"

@@ -1,5 +1,5 @@
 /* child_sim.c - proves src/port/child_sim.c: child programs of a simulated world. */
-#include <engset/simulate.h>
+#include <engset/child.h>
 #include <ctype.h>
 #include <signal.h>
 #include "streams.h"

@@ -2,7 +2,7 @@
  * wrong by a plan is survived. */
 #include <engset/file.h>
 #include <engset/resolve.h>
-#include <engset/simulate.h>
+#include <engset/child.h>
 #include "base/random.h"
 #include "platform/strike.h"
 #include "streams.h"
