@@ -9,7 +9,7 @@
 #include "internal.h"
 #include "rounds.h"
 
-enum { SHORT_SECONDS = 4, LONG_SECONDS = 200, PREEMPTIONS_MAX = 6 };
+enum { SHORT_SECONDS = 3, LONG_SECONDS = 200, PREEMPTIONS_MAX = 6 };
 
 static struct {
     const char *program;
