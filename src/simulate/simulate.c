@@ -111,7 +111,9 @@ int es_simulate(void (*first)(void *), void *argument, const es_simulation *how)
     uint64_t trace = 0;
     esi_rules = &esi_world_rules;
     esi_strike_plan = esi_world_strikes;
-    esi_fail_by(esi_world_fails_allocation);
+    bool may_lack_memory = esi_world.plan.listed || esi_world.plan.rates[ESI_STRIKE_NO_MEMORY];
+    if (may_lack_memory)
+        esi_fail_by(esi_world_fails_allocation);
     if (esi_world.trace_level >= 2)
         esi_trace_start();
     int status = es_run_simulated(esi_world.how.seed, begin, &(struct beginning){first, argument},
@@ -120,7 +122,8 @@ int es_simulate(void (*first)(void *), void *argument, const es_simulation *how)
     if (esi_world.trace_level >= 2)
         esi_trace_stop();
     esi_strike_plan = NULL;
-    esi_fail_by(NULL);
+    if (may_lack_memory)
+        esi_fail_by(NULL);
     esi_plan_fini(&esi_world.plan);
     if (esi_world.how.trace)
         *esi_world.how.trace = trace;

@@ -128,6 +128,15 @@ SWEEP(es_child_wait, REAL)
     EXPECT(status == 0);
 }
 
+SWEEP(es_simulate_program, KEEPS_BLOCKS) /* a path is named for ever */
+{
+    static int count;
+    char path[32];
+    snprintf(path, sizeof path, "/sweep/%d", count++);
+    went_well(TRY(es_simulate_program(path, NULL)));
+    EXPECT(es_simulate_program(path, NULL) == ES_OK);
+}
+
 SWEEP(es_child_kill, REAL | TAKES_NOTHING)
 {
     es_child child = a_child("100");

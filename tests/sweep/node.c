@@ -24,6 +24,7 @@ static void passes(void *unused)
     }
 RUNS(es_run, passes, NULL, &(es_options){.schedulers = 1})
 RUNS(es_run_simulated, 1, passes, NULL, NULL, NULL)
+RUNS(es_simulate, passes, NULL, NULL)
 
 static void start(bool is_driven)
 {

@@ -429,6 +429,17 @@ SWEEP(es_sleep, TAKES_NOTHING)
     TRY_VOID(es_sleep(2));
 }
 
+SWEEP(es_random, TAKES_NOTHING)
+{
+    uint64_t number = TRY(es_random());
+    EXPECT(number != es_random());
+}
+
+SWEEP(es_simulate_spare, TAKES_NOTHING)
+{
+    TRY_VOID(es_simulate_spare(es_self()));
+}
+
 SWEEP(es_now_ns, TAKES_NOTHING)
 {
     EXPECT(TRY(es_now_ns()) > 0);
