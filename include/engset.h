@@ -16,4 +16,5 @@
 #include <engset/child.h>
 #include <engset/file.h>
 #include <engset/resolve.h>
+#include <engset/simulate.h>
 #endif

@@ -1,6 +1,5 @@
 /* exchange/common.c - what the processes of the exchange have in common. */
 #include "exchange.h"
-#include <sys/random.h>
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
@@ -42,14 +41,6 @@ void exchange_send(struct sip_address to, const char *bytes, size_t length)
     memcpy(&address.storage, &in, sizeof in);
     if (length > 0)
         (void)es_sendto(exchange->fd, bytes, length, &address, es_now_ns() + 100000000);
-}
-
-uint64_t exchange_random(void)
-{
-    uint64_t number = 0;
-    if (getrandom(&number, sizeof number, 0) != sizeof number)
-        number = (uint64_t)es_now_ns() * 0x9e3779b97f4a7c15u;
-    return number;
 }
 
 parcel *parcel_copy(const parcel *p)

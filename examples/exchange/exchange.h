@@ -92,6 +92,15 @@ void journal(void);
 /* Draws a process in service and a bug, exchange->crash_rate times a second, and makes them meet. */
 void injector(void);
 
+/* ---- the whole (office.c) ---- */
+
+/* Starts all of them, linked to the caller, as `office` says, and completes it. Who is linked to the first process ends the exchange by
+ * ending. */
+void office_open(struct exchange *office);
+
+/* No new calls; the others are hung up, and their telephones get some time to acknowledge. The board prints its summary. */
+void office_close(struct exchange *office);
+
 /* ---- what they have in common ---- */
 
 /* The groups: calls, and those processes of calls under way that the injector may choose. */
@@ -105,9 +114,6 @@ int64_t exchange_now_ms(void);
 
 /* Sends a datagram; what cannot be sent at once is lost, as datagrams are. Process only. */
 void exchange_send(struct sip_address to, const char *bytes, size_t length);
-
-/* A number that nobody guesses. */
-uint64_t exchange_random(void);
 
 /* Tells the journal {Now, x...}. */
 #define exchange_note(...) es_send(exchange->journal, ES_TUPLE(es_now_ns(), __VA_ARGS__))

@@ -16,7 +16,7 @@ static int draw_bug(void)
     if (left == 0)
         for (left = 0; left < KINDS; left++)
             bag[left] = left;
-    int drawn = (int)(exchange_random() % (uint64_t)left);
+    int drawn = (int)(es_random() % (uint64_t)left);
     int bug = bag[drawn];
     bag[drawn] = bag[--left];
     return bug;
@@ -26,7 +26,7 @@ static es_pid draw_victim(void)
 {
     int64_t count;
     es_pid *pids = exchange_members(exchange_in_service, &count);
-    es_pid victim = count > 0 ? pids[exchange_random() % (uint64_t)count] : ES_NO_PID;
+    es_pid victim = count > 0 ? pids[es_random() % (uint64_t)count] : ES_NO_PID;
     es_free(pids);
     return victim;
 }

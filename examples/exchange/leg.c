@@ -24,8 +24,7 @@ static void announce_call_id(const char *call_id)
 
 static struct leg_setup new_setup(void)
 {
-    struct leg_setup setup = {
-        .times = exchange->times, .local = exchange->address, .seed = exchange_random()};
+    struct leg_setup setup = {.times = exchange->times, .local = exchange->address, .seed = es_random()};
     return setup;
 }
 
@@ -148,14 +147,18 @@ static void run(struct line *me)
         take_one(me);
 }
 
-/* The INVITE that whoever spawned this leg sends after it. */
-static parcel *take_invite(void)
+/* The INVITE that the call sends after the leg that it spawns. NULL: the call ended in between. */
+static parcel *take_invite(es_pid of_call)
 {
     parcel *invite = NULL;
+    es_ref monitor = es_monitor(of_call);
     es_receive {
         es_case_struct(parcel, p)
             invite = p;
+        es_case(ES_TUPLE(es_am_DOWN, monitor, ES_ANY, ES_ANY, ES_ANY)) {
+        }
     }
+    es_demonitor(monitor, ES_DEMONITOR_FLUSH);
     return invite;
 }
 
@@ -172,9 +175,11 @@ static void incoming(es_term argument)
 {
     struct line me = {0};
     struct leg_setup setup = new_setup();
-    parcel *invite = take_invite();
     es_pid of_call = ES_NO_PID;
     es_match(argument, &of_call);
+    parcel *invite = take_invite(of_call);
+    if (!invite)
+        return;
     announce_call_id(parcel_message(invite)->head.call_id);
     enter_service(&me, of_call);
     leg_open_incoming(&me.leg, &setup, parcel_message(invite), exchange_now_ms(), &me.plan);
@@ -186,14 +191,17 @@ static void outgoing(es_term argument)
 {
     struct line me = {0};
     struct leg_setup setup = new_setup();
-    parcel *invite = take_invite();
-    const struct sip_message *m = parcel_message(invite);
     char call_id[SIP_CALL_ID_MAX], target[SIP_URI_MAX];
     es_pid of_call;
     es_bin uri;
     unsigned ip, port;
-    if (!es_match(argument, ES_TUPLE(&of_call, ES_TUPLE(&uri, &ip, &port))) || uri.size >= sizeof target ||
-        !leg_call_id(m->head.call_id, call_id))
+    if (!es_match(argument, ES_TUPLE(&of_call, ES_TUPLE(&uri, &ip, &port))) || uri.size >= sizeof target)
+        es_exit(es_am_badarg);
+    parcel *invite = take_invite(of_call);
+    if (!invite)
+        return;
+    const struct sip_message *m = parcel_message(invite);
+    if (!leg_call_id(m->head.call_id, call_id))
         es_exit(es_am_badarg);
     memcpy(target, uri.data, uri.size);
     target[uri.size] = '\0';
@@ -209,9 +217,12 @@ static void refusal(es_term argument)
 {
     struct line me = {.call_monitor = es_make_ref()};
     struct leg_setup setup = new_setup();
-    parcel *invite = take_invite();
     int64_t status = 500;
-    es_match(argument, &status);
+    es_pid of_call = ES_NO_PID;
+    es_match(argument, ES_TUPLE(&status, &of_call));
+    parcel *invite = take_invite(of_call);
+    if (!invite)
+        return;
     announce_call_id(parcel_message(invite)->head.call_id);
     leg_open_incoming(&me.leg, &setup, parcel_message(invite), exchange_now_ms(), &me.plan);
     es_free(invite);
@@ -247,7 +258,7 @@ es_pid leg_spawn_outgoing(es_ref *monitor, es_term callee)
 
 es_pid leg_spawn_refusal(uint16_t status)
 {
-    return es_spawn_opt(ES_WITH(.label = "refusal"), refusal, es_lend(status));
+    return es_spawn_opt(ES_WITH(.label = "refusal"), refusal, ES_TUPLE(status, es_self()));
 }
 
 void leg_spawn_farewell(const struct leg_card *card)

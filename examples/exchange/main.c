@@ -7,9 +7,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-ES_ATOMS(listening, serve, stop, hangup, summary, flush);
-
-enum { LAST_WORDS_MS = 4000 };
+ES_ATOMS(stop);
 
 static struct exchange office = {.address = {0x7f000001, 5060}};
 static int64_t seconds; /* to run; 0: until a signal */
@@ -35,53 +33,12 @@ static void signals(es_pid *first)
 static void start(void)
 {
     static es_pid me;
-    int fd = -1;
-    unsigned port = 0;
     me = es_self();
-    es_pid listens =
-        es_spawn_opt(ES_WITH(.link = true, .name = "listener"), listener, ES_TUPLE(office.address.port, me));
-    es_receive {
-        es_case(ES_TUPLE(listening, &fd, &port)) {
-        }
-    }
-    office.fd = fd;
-    office.address.port = (uint16_t)port;
-    office.started_ns = es_now_ns();
-    office.times = leg_times_standard;
-    exchange = &office;
-    office.journal = es_spawn_opt(ES_WITH(.link = true, .name = "journal"), journal);
-    office.board = es_spawn_opt(ES_WITH(.link = true, .name = "board"), board);
-    office.router = es_spawn_opt(ES_WITH(.link = true, .name = "router"), router);
     es_spawn_opt(ES_WITH(.link = true, .name = "signals"), signals, &me);
-    if (office.crash_rate > 0)
-        es_spawn_opt(ES_WITH(.link = true, .name = "injector"), injector);
-    es_send(listens, serve);
+    office_open(&office);
     if (!office.is_quiet)
-        printf("listening on 127.0.0.1:%u\n", port);
+        printf("listening on 127.0.0.1:%u\n", office.address.port);
     fflush(stdout);
-}
-
-static int64_t hang_up_all(void)
-{
-    int64_t count;
-    es_pid *calls = exchange_members(exchange_calls, &count);
-    for (int64_t i = 0; i < count; i++)
-        es_send(calls[i], hangup);
-    es_free(calls);
-    return count;
-}
-
-/* No new calls; the others are hung up, and their telephones get some time to acknowledge. */
-static void end_in_order(void)
-{
-    es_drop(es_call(office.router, stop, 5000));
-    const int64_t deadline_ns = es_now_ns() + LAST_WORDS_MS * (int64_t)1000000;
-    for (int64_t left = hang_up_all(); left > 0 && es_now_ns() < deadline_ns;) {
-        es_sleep(50);
-        left = es_members(exchange_calls, NULL, 0);
-    }
-    es_drop(es_call(office.journal, flush, 5000));
-    es_drop(es_call(office.board, summary, 5000));
 }
 
 static void first(void *unused)
@@ -94,7 +51,7 @@ static void first(void *unused)
         es_after(seconds > 0 ? seconds * 1000 : ES_INFINITY) {
         }
     }
-    end_in_order();
+    office_close(&office);
 }
 
 static int usage(FILE *to)

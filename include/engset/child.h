@@ -8,6 +8,7 @@
  * Do not call fork() in a process's code to go on without exec: the copy has none of the node's other threads. Its first call of the
  * runtime ends it with a message. Not here: reading and writing the pipes: they are streams of engset/port.h, for es_read(), es_write(),
  * es_packet(), es_active() and es_close().
+ * In a simulated world a child program is what es_simulate_program() makes it (engset/simulate.h).
  * Source of the meaning: OTP's open_port({spawn_executable, ...}, ...) and erl_child_setup. */
 #ifndef ENGSET_CHILD_H
 #define ENGSET_CHILD_H
@@ -75,6 +76,33 @@ ES_API es_err es_child_kill(es_child child, int signal);
 /* Asks it to end as at the owner's end: the stop signal, after the grace time SIGKILL. Does not wait; es_child_wait() does. ES_ENOTFOUND.
  * Process only: the owner. */
 ES_API es_err es_child_stop(es_child child);
+
+/* ---------------------------------------------------------------- in a simulated world */
+
+/* What a simulated child program has, until it ends. */
+typedef struct es_simulated_child {
+    int argument_count;
+    const char *const *arguments;   /* its name first; NULL at the end */
+    const char *const *environment; /* "NAME=value"; NULL at the end */
+    int input, output, error;       /* its descriptors 0, 1 and 2: streams, for es_read() and es_write() */
+} es_simulated_child;
+
+/* In simulated worlds es_child_start() of `path` runs `program` from now on. NULL: nothing, as before. `path` may be a whole path, or a name:
+ * then it is meant as es_child_options.program has it; a program asked for by its name is found by the last part of a path, too. A path
+ * that nobody named here is ES_ENOTFOUND.
+ *
+ * `program` runs as a process of its own, which shares nothing with who started it but its streams: what it gives is its exit status
+ * (0 to 255; 0 also when it exits with `normal`). A fault or es_abort() is the signal that a real program ends by, any other exit reason is
+ * status 1. What it has not closed is closed behind it. A signal of es_child_kill() or es_child_stop() arrives as an exit
+ * signal with the reason {signal, sigterm}, or {signal, Number}: a program that traps exits gets it as a message, all others end by it; of those
+ * that a program ignores unless it asks for them, and of stops, nothing is seen. SIGKILL cannot be trapped. A standard
+ * input that is not a pipe or a descriptor of the caller's is empty.
+ *
+ *   ES_ENOMEM
+ *   ES_EINVAL  an empty path
+ * Any thread, one at a time; not while a child is being started. */
+ES_API ES_CHECKED es_err es_simulate_program(const char *path,
+                                             int (*program)(const es_simulated_child *child));
 
 ES_END_DECLS
 #endif

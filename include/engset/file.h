@@ -6,7 +6,8 @@
  *
  * Calls that give a number or an es_err fail with ES_ENOTFOUND (no such file), ES_EEXIST, ES_ENOMEM, ES_ECLOSED (no open descriptor) or
  * ES_EOS, errno tells; es_last_detail() names the path and the cause. A write under way when its process is ended is done, or not done, whole calls of
- * at most 1 MiB. In a simulated world files are the real ones. All: process only. Source: OTP file. */
+ * at most 1 MiB. In a simulated world what is written stays in memory, over
+ * the real files, and is gone with it; system calls of one's own (lseek(2) ...) do not know what es_file_open() gave there. All: process only. Source: OTP file. */
 #ifndef ENGSET_FILE_H
 #define ENGSET_FILE_H
 
@@ -51,10 +52,12 @@ ES_API es_err es_file_remove(const char *path);
 /* Makes a directory. */
 ES_API es_err es_file_make_directory(const char *path, int mode);
 
-/* The names in a directory, without . and .., in no order: a list of binaries, this process's until es_drop(). */
+/* The names in a directory, without . and .., in no order: a list of binaries, this process's until es_drop(). Without memory for that list
+ * the process ends with system_limit. */
 ES_API ES_CHECKED es_err es_file_list_directory(const char *path, es_term *out);
 
-/* The whole file as a binary, this process's until es_drop(); sent on, it is not copied. */
+/* The whole file as a binary, this process's until es_drop(); sent on, it is not copied. Without memory for that term the process ends with
+ * system_limit. */
 ES_API ES_CHECKED es_err es_file_read_all(const char *path, es_term *out);
 
 /* Makes `path` a file with these bytes: it is there with all of them, also after a crash of the machine, or as it was before. Written to

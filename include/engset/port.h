@@ -2,7 +2,8 @@
  *
  * A descriptor belongs to the process that opened it and is closed when that process ends, however it ends; es_close() closes it before, and
  * es_fd_give() gives it to another. It is a real one: getsockopt(2), sendfile(2) and the like may be used on it, but close(2) may
- * not. Others than the owner may read and write it. Nothing is inherited by programs that are exec'ed.
+ * not. Others than the owner may read and write it. Nothing is inherited by programs that are exec'ed. In a simulated world it is the
+ * simulated machine's: calls of this header know it, and system calls of one's own fail with EBADF.
  *
  * Deadlines are absolute, in es_now_ns() (ES_INFINITY: never; 0, or any time past: try once): a loop that retries does not get more
  * time. While a call waits, exit signals end the process as anywhere. EINTR, short reads and writes are handled inside. A call

@@ -352,7 +352,7 @@ ES_API es_err esi_reply_to(es_term from, es_term reply);
 #define es_try_call(to, request, timeout_ms, out) \
     esi_try_call(es_lend(ES_T(to)), es_lend(ES_T(request)), (timeout_ms), (out))
 
-/* Answers a call: `from` is what es_case_call() bound. ES_OK also when the caller is gone. Any process may
+/* Answers a call: `from` is what es_case_call() bound. ES_OK also when the caller is gone; ES_ENOMEM: not answered. Any process may
  * answer, once. Source: gen_server:reply/2. */
 #define es_reply_to(from, reply) esi_reply_to((from), es_lend(ES_T(reply)))
 #endif
@@ -399,11 +399,11 @@ ES_API es_err es_give(es_pid to, void *memory) ESI_TAKES(2);
 /* Turns the calling process into one that waits without a stack: from now on `handler(state, message)` is called
  * for each message, on a borrowed stack that goes back when it returns. Never returns, as Scala's react: the stack is gone,
  * es_defer()s run. `state` is es_new() memory (owned by the process as before) or NULL. ES_STOP ends the process,
- * `normal`. Process only. */
+ * `normal`. Without memory for a stack, or for the tuple of a typed message, with system_limit. Process only. */
 ES_API ES_NORETURN void es_react(es_next (*handler)(void *state, es_term message), void *state) ESI_TAKES(2);
 
 /* Inside a react handler whose message is a typed one (sent by es_give or arriving as its tuple): the struct, or NULL. It is
- * then this process's own, as if by es_new. */
+ * then this process's own, as if by es_new; without memory the process ends with system_limit. */
 #ifndef __cplusplus
 #define es_struct_of(T, message) ((T *)esi_struct_of((message), &T##_has_no_ES_STRUCT))
 #endif
@@ -502,6 +502,10 @@ ES_API void es_sleep(int64_t time_ms);
 /* The monotonic clock in nanoseconds (virtual under simulation). Any thread. */
 ES_API int64_t es_now_ns(void);
 
+/* A number that nobody can guess, for names, tokens and choices; a system call. In a simulated world it comes from the seed: there a program
+ * that asks here, and not the system, does the same again. Any thread; simulated: processes. Source: rand:uniform/1, crypto:strong_rand_bytes/1. */
+ES_API uint64_t es_random(void);
+
 /* Sets the caller's priority, gives the old one. An unknown one ends the caller with {badarg, set_priority}. Process only.
  * Source: process_flag(priority, …). */
 ES_API es_priority es_set_priority(es_priority priority);
@@ -562,7 +566,7 @@ typedef struct es_info {
 ES_API bool es_process_info(es_pid pid, es_info *out);
 
 /* Is the process alive, after all signals that the caller sent it before? Process only for that promise; any thread may ask.
- * Source: erlang:is_process_alive/1. */
+ * No memory to ask: ends the caller with system_limit. Source: erlang:is_process_alive/1. */
 ES_API bool es_is_alive(es_pid pid);
 
 /* Writes up to `max` pids of existing processes to `pids` and gives how many there are. Everyone alive through the whole call is
@@ -577,7 +581,7 @@ ES_API es_pid es_group_leader(void);
 ES_API es_err es_set_group_leader(es_pid pid, es_pid leader);
 
 /* Faults whose address lies in the library `soname` ("libosip2.so.15") end only the process: your promise that it holds no lock and no shared
- * state. ES_ENOTFOUND: not loaded. Any thread. See docs/explanation/containment.md. */
+ * state. ES_ENOTFOUND: not loaded; ES_ELIMIT: 32 are named already; ES_ENOMEM: nothing was promised. Any thread. See docs/explanation/containment.md. */
 ES_API es_err es_contain(const char *soname);
 
 /* Figures of the node for tests and screens. Any thread. */

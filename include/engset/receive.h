@@ -99,7 +99,8 @@ static inline __attribute__((always_inline)) bool esi_rx_take(struct esi_rx *rx)
     } else
 /* A call, see es_call(): binds `from` (es_term) for es_reply_to(), and the request by its pattern. */
 #define es_case_call(from, request) es_case(ES_TUPLE(es_am_gen_call, &(from), request))
-/* A typed message: declares `T *variable`, which this process owns from here on. */
+/* A typed message: declares `T *variable`, which this process owns from here on. (One that comes as a tuple, or is asked for as one, needs
+ * memory to become the other: without it the process ends with system_limit.) */
 #define es_case_struct(T, variable) \
     for (T *variable = (T *)esi_rx_struct(&ESI_RX, &T##_has_no_ES_STRUCT); variable; variable = NULL)
 #define es_after(time_ms)                                                                                    \

@@ -552,7 +552,10 @@ static inline bool es_map_at(es_term term, size_t index, es_term *key, es_term *
 ES_API
 es_term es_map_get(es_term map, es_term key);
 
-/* ---- order and equality; any thread, any depth ---- */
+/* ---- order and equality; any thread, any depth ----
+ *
+ * Terms of more than 16 levels need memory meanwhile, here and in matching: without it the calling process ends with system_limit,
+ * and in a thread that is no process the program ends. */
 
 /* Less than 0, 0 or more than 0, as Erlang orders all terms (1 and 1.0 are equal here):
  * number < atom < reference < fun < port < pid < tuple < map < [] < list < bitstring.
@@ -567,8 +570,8 @@ bool es_equal(es_term a, es_term b);
 /* ---- text ---- */
 
 /* Writes the term as Erlang text, on one line, as ~w would, except that binaries of printable text read <<"abc">>.
- * Works as snprintf: at most `size` bytes with the NUL that ends them, and the full length comes back.
- * Any thread. */
+ * Works as snprintf: at most `size` bytes with the NUL that ends them, and the full length comes back; ES_ENOMEM for
+ * a term of many levels or a large integer. Any thread. */
 ES_API
 int64_t es_print(char *buffer, size_t size, es_term term);
 

@@ -56,7 +56,7 @@ typedef struct es_tls_options {
 ES_API ES_CHECKED int64_t es_tls_client_context(const es_tls_options *options);
 ES_API ES_CHECKED int64_t es_tls_server_context(const es_tls_options *options);
 
-/* Closes it before its process ends. ES_ENOTFOUND: not this process's. Process only. */
+/* Closes it before its process ends. ES_ENOTFOUND: not this process's; ES_ENOMEM: it is as before. Process only. */
 ES_API es_err es_tls_context_close(int64_t context);
 
 /* The context of a client with all defaults: the authorities of the system, which are read when it is used first and not again. */

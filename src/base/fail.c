@@ -13,8 +13,18 @@ bool esi_fail_stop(void)
     return atomic_exchange(&esi_fail_armed, 0) == UINT64_MAX;
 }
 
+static bool (*fail_plan)(void);
+
+void esi_fail_by(bool (*plan)(void))
+{
+    fail_plan = plan;
+    atomic_store(&esi_fail_armed, plan ? UINT64_MAX : 0);
+}
+
 bool esi_fail_strike(void)
 {
+    if (fail_plan)
+        return fail_plan();
     /* n: n more to go; UINT64_MAX: it has failed, the rest goes well; 0: not armed. */
     uint64_t left = atomic_load(&esi_fail_armed);
     do {

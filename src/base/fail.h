@@ -28,6 +28,9 @@ void esi_fail_after(uint64_t n);
 /* Disarms; true if an allocation failed since esi_fail_after(). Any thread. */
 bool esi_fail_stop(void);
 
+/* From now on `plan` is asked at each allocation whether it fails; NULL: no more. Any thread, while no other allocates. */
+void esi_fail_by(bool (*plan)(void));
+
 /* Counts an allocation while armed; true if this is the one that must fail. For allocators. Any thread. */
 bool esi_fail_strike(void);
 

@@ -57,8 +57,16 @@ static struct link *link_to(struct esi_process *self, uint64_t other)
     return (struct link *)(void *)esi_bond_find(self, ESI_BOND_LINK, other);
 }
 
+/* es_process_info() shows so many more links: one that is UNLINKING is none any more to who asks. */
+static void show(struct esi_process *self, int32_t more)
+{
+    esi_bond_count(self, ESI_BOND_LINK, more);
+}
+
 static void link_forget(struct esi_process *self, struct link *link)
 {
+    if (link->unlink_id)
+        show(self, 1); /* removing takes it off once more */
     esi_bond_remove(self, &link->bond);
     esi_message_free(esi_message_of(link));
 }
@@ -199,6 +207,7 @@ static es_err link_make(struct esi_process *self, uint64_t other)
     signal->kind = &link_kind;
     if (link) {
         link->unlink_id = 0;
+        show(self, 1);
     } else {
         struct esi_message *own = link_new(0);
         if (!own) {
@@ -258,6 +267,7 @@ static es_err link_unmake(struct esi_process *self, uint64_t other)
     if (!signal)
         return ES_ENOMEM;
     link->unlink_id = fresh_unlink_id();
+    show(self, -1);
     *unlink_note(signal) = (struct unlink_note){self->id, link->unlink_id};
     signal->kind = &unlink_kind;
     esi_signal_send(other, signal);

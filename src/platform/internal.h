@@ -13,4 +13,8 @@ void esi_sim_clock_reset(void);
 /* The simulated random bytes begin anew from `seed`. One thread. */
 void esi_sim_random_seed(uint64_t seed);
 
+/* The simulated machine of `seed` is there, with nothing in it; or is gone, with all there was. One thread. */
+void esi_sim_machine_open(uint64_t seed);
+void esi_sim_machine_close(void);
+
 #endif

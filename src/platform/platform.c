@@ -68,12 +68,14 @@ void esi_platform_sim_start(uint64_t seed)
     esi_assert(!esi_platform_is_sim());
     esi_sim_clock_reset();
     esi_sim_random_seed(seed);
+    esi_sim_machine_open(seed);
     atomic_store_explicit(&esi_platform_sim_on, true, memory_order_relaxed); /* one thread */
 }
 
 void esi_platform_sim_stop(void)
 {
     esi_assert(esi_platform_is_sim());
+    esi_sim_machine_close();
     atomic_store_explicit(&esi_platform_sim_on, false, memory_order_relaxed); /* one thread */
 }
 

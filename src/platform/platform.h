@@ -1,7 +1,7 @@
 /* platform/platform.h - may we run here, and in which of the two worlds.
  *
  * linux: the machine as it is. sim: one thread, a clock that moves only when told (clock.h), random bytes
- * that come from a seed (random.h), waits that never wait (park.h, poller.h). Which one it is, is said once,
+ * that come from a seed (random.h), waits that never wait (park.h, poller.h), a network and files of its own (os.h). Which one it is, is said once,
  * at the start, while there is one thread. */
 #ifndef PLATFORM_PLATFORM_H
 #define PLATFORM_PLATFORM_H

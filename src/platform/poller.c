@@ -27,6 +27,7 @@
 #include "base/assert.h"
 #include "platform/clock.h"
 #include "platform/platform.h"
+#include "platform/sim.h"
 
 #define EVENTS_AT_ONCE 128
 
@@ -37,6 +38,7 @@ struct esi_poller {
     uint64_t alarm_ns; /* only the waiter: what alarm_fd is set to; 0: it was never set */
     bool has_pwait2;   /* only the waiter; false once the kernel said no */
     _Atomic bool interrupted;
+    bool has_real; /* simulated: real descriptors are watched all the same, and are looked at */
 };
 
 static es_err error_from(int code)
@@ -169,19 +171,33 @@ es_err esi_poller_set_alarm(struct esi_poller *poller, uint64_t deadline_ns)
 
 /* ---- who is watched ---- */
 
+static bool is_simulated(int fd)
+{
+    return esi_platform_is_sim() && esi_sim_owns(fd);
+}
+
 es_err esi_poller_add(struct esi_poller *poller, int fd, uint32_t interest, void *tag)
 {
+    if (is_simulated(fd))
+        return esi_sim_watch(poller, fd, interest, tag, true);
+    if (esi_platform_is_sim())
+        poller->has_real = true;
     return control(poller, EPOLL_CTL_ADD, fd, interest, tag);
 }
 
 es_err esi_poller_modify(struct esi_poller *poller, int fd, uint32_t interest, void *tag)
 {
+    if (is_simulated(fd))
+        return esi_sim_watch(poller, fd, interest, tag, false);
     return control(poller, EPOLL_CTL_MOD, fd, interest, tag);
 }
 
 void esi_poller_remove(struct esi_poller *poller, int fd)
 {
-    epoll_ctl(poller->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+    if (is_simulated(fd))
+        esi_sim_unwatch(poller, fd);
+    else
+        epoll_ctl(poller->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 }
 
 /* ---- waiting ---- */
@@ -238,7 +254,8 @@ static uint32_t ready_from(uint32_t events)
     return ready;
 }
 
-int esi_poller_wait(struct esi_poller *poller, uint64_t deadline_ns, struct esi_poll_event *events, int max)
+static int wait_in_epoll(struct esi_poller *poller, uint64_t deadline_ns, struct esi_poll_event *events,
+                         int max)
 {
     struct epoll_event raw[EVENTS_AT_ONCE];
     int before = errno;
@@ -260,6 +277,16 @@ int esi_poller_wait(struct esi_poller *poller, uint64_t deadline_ns, struct esi_
     }
     errno = before;
     return written;
+}
+
+int esi_poller_wait(struct esi_poller *poller, uint64_t deadline_ns, struct esi_poll_event *events, int max)
+{
+    if (__builtin_expect(!esi_platform_is_sim(), 1))
+        return wait_in_epoll(poller, deadline_ns, events, max);
+    int count = esi_sim_events(poller, events, max);
+    if (count < max && poller->has_real)
+        count += wait_in_epoll(poller, 0, events + count, max - count);
+    return count;
 }
 
 void esi_poller_interrupt(struct esi_poller *poller)

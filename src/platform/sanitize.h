@@ -1,7 +1,7 @@
 /* platform/sanitize.h - which checkers this build runs under.
  *
  * Sets ESI_ASAN and ESI_TSAN to 1 or 0 for both compilers. What a checker must be told stands where it
- * is told: fiber.h, stack.c. */
+ * is told: fiber.h, stack.c. Who compiles for ThreadSanitizer's calls but brings a library of his own (tests/explore) sets ESI_TSAN to 0. */
 #ifndef PLATFORM_SANITIZE_H
 #define PLATFORM_SANITIZE_H
 
@@ -16,11 +16,13 @@
 #define ESI_ASAN 0
 #endif
 
+#ifndef ESI_TSAN
 #if defined(__SANITIZE_THREAD__)
 #define ESI_TSAN 1
 #elif defined(__has_feature)
 #if __has_feature(thread_sanitizer)
 #define ESI_TSAN 1
+#endif
 #endif
 #endif
 #ifndef ESI_TSAN

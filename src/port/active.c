@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include "base/log.h"
+#include "platform/os.h"
 #include "platform/poller.h"
 #include "port/edge.h"
 #include "port/stream.h"
@@ -85,7 +86,7 @@ static void tell_end(struct esi_descriptor *d, struct esi_stream *s, int code)
 /* Memory may come back, the data would not: shut down, so that the other side knows. */
 static void give_up(struct esi_descriptor *d, struct esi_stream *s, int code)
 {
-    shutdown(d->fd, SHUT_RDWR);
+    esi_os_shutdown(d->fd, SHUT_RDWR);
     tell_end(d, s, code);
 }
 

@@ -17,12 +17,15 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "platform/os.h"
 #include "platform/poller.h"
 #include "port/child_server.h"
+#include "port/child_sim.h"
 #include "port/child_text.h"
 #include "port/fd.h"
 #include "port/stream.h"
 #include "proc/own.h"
+#include "proc/schedule/worker.h"
 
 struct child {
     struct esi_bond bond; /* its id is the reference's */
@@ -97,7 +100,7 @@ static void close_sent(struct child *c)
 {
     for (int i = 0; i < ESI_CHILD_FDS; i++) {
         if (c->sent[i] >= 0)
-            close(c->sent[i]);
+            esi_os_close(c->sent[i]);
         c->sent[i] = -1;
     }
 }
@@ -112,7 +115,7 @@ static void child_free(struct child *c)
     close_sent(c);
     if (c->line >= 0) {
         esi_fd_closing(c->line);
-        close(c->line);
+        esi_os_close(c->line);
     }
     esi_bond_free(c, sizeof *c);
 }
@@ -202,10 +205,12 @@ static es_err exec_failed(struct esi_process *self, const char *path, int code)
 static es_err not_found(struct esi_process *self, const char *program, es_err error)
 {
     int code = *es_errno();
-    const char *why = error == ES_ENOTFOUND ? "is in no directory of PATH"
-                      : error == ES_EINVAL  ? "is no name of a program"
-                      : code == EACCES      ? "is in PATH, but not executable; chmod +x makes a file so"
-                                            : "cannot be found: the current directory is gone";
+    const char *why = esi_node.is_sim
+                          ? "is no program of the simulated world: es_simulate_program() makes it one"
+                      : error == ES_ENOTFOUND ? "is in no directory of PATH"
+                      : error == ES_EINVAL    ? "is no name of a program"
+                      : code == EACCES        ? "is in PATH, but not executable; chmod +x makes a file so"
+                                              : "cannot be found: the current directory is gone";
     esi_fail(self, error, "child_start: '%.150s' %s", program, why);
     *es_errno() = code;
     return error;
@@ -246,7 +251,8 @@ static es_err start_failed(struct esi_process *self, const es_child_options *opt
 
 static es_err open_directory(struct esi_process *self, struct child *c, const char *directory)
 {
-    c->sent[ESI_CHILD_FD_DIRECTORY] = open(directory ? directory : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    c->sent[ESI_CHILD_FD_DIRECTORY] =
+        esi_os_open(directory ? directory : ".", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
     if (c->sent[ESI_CHILD_FD_DIRECTORY] < 0)
         return not_opened(self, directory ? directory : "the current directory", *es_errno());
     return ES_OK;
@@ -256,17 +262,17 @@ static es_err open_directory(struct esi_process *self, struct child *c, const ch
 static int open_pipe(struct esi_process *self, bool is_input, int *ours)
 {
     int ends[2];
-    if (pipe2(ends, O_CLOEXEC) != 0)
+    if (esi_os_pipe2(ends, O_CLOEXEC) != 0)
         return -1;
     int mine = ends[is_input ? 1 : 0], its = ends[is_input ? 0 : 1];
-    if (fcntl(mine, F_SETFL, O_NONBLOCK) != 0) {
+    if (!esi_node.is_sim && fcntl(mine, F_SETFL, O_NONBLOCK) != 0) {
         close(mine);
         close(its);
         return -1;
     }
     es_err error = esi_descriptor_open(self, mine, ESI_FD_PIPE, "child_start");
     if (error != ES_OK) {
-        close(its);
+        esi_os_close(its);
         *es_errno() = error == ES_ENOMEM ? ENOMEM : EMFILE;
         return -1;
     }
@@ -276,7 +282,7 @@ static int open_pipe(struct esi_process *self, bool is_input, int *ours)
 
 static int duplicate(int fd)
 {
-    return fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    return esi_os_duplicate(fd);
 }
 
 /* The same end of the same pipe, which blocks, while `fd` itself goes on without: being non-blocking is not a descriptor's but its opening's,
@@ -297,8 +303,8 @@ static int open_anew_blocking(int fd, int flags)
 static int lend(int fd)
 {
     struct stat file;
-    int flags = fcntl(fd, F_GETFL);
-    if (flags < 0 || !(flags & O_NONBLOCK) || (flags & O_PATH) || fstat(fd, &file) != 0 ||
+    int flags = esi_os_flags(fd);
+    if (esi_node.is_sim || flags < 0 || !(flags & O_NONBLOCK) || (flags & O_PATH) || fstat(fd, &file) != 0 ||
         S_ISREG(file.st_mode) || S_ISDIR(file.st_mode))
         return duplicate(fd);
     if (S_ISFIFO(file.st_mode))
@@ -309,6 +315,8 @@ static int lend(int fd)
 
 static int inherit(int fd)
 {
+    if (esi_node.is_sim && fd == 0)
+        return open("/dev/null", O_RDWR | O_CLOEXEC);
     int copy = duplicate(fd);
     return copy < 0 && *es_errno() == EBADF ? open("/dev/null", O_RDWR | O_CLOEXEC) : copy;
 }
@@ -368,7 +376,7 @@ static es_err open_streams(struct esi_process *self, struct child *c, const es_c
 static es_err open_line(struct esi_process *self, struct child *c)
 {
     int pair[2];
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+    if (esi_os_socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
         return not_opened(self, "a socket to the child", *es_errno());
     c->line = pair[0];
     c->sent[ESI_CHILD_FD_LINE] = pair[1];
@@ -393,6 +401,20 @@ static ssize_t send_descriptors(int socket, const int fds[ESI_CHILD_FDS])
     header->cmsg_len = CMSG_LEN(ESI_CHILD_FDS * sizeof(int));
     memcpy(CMSG_DATA(header), fds, ESI_CHILD_FDS * sizeof(int));
     return sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static es_err start_simulated(struct esi_process *self, struct child *c, const es_child_options *options,
+                              const char *path)
+{
+    es_err error =
+        esi_child_sim_start(self, options, path, c->sent[ESI_CHILD_FD_LINE], &c->sent[ESI_CHILD_FD_INPUT]);
+    if (error != ES_OK)
+        return error;
+    c->sent[ESI_CHILD_FD_LINE] = -1;
+    for (int i = ESI_CHILD_FD_INPUT; i <= ESI_CHILD_FD_ERROR; i++)
+        c->sent[i] = -1;
+    close_sent(c);
+    return ES_OK;
 }
 
 static es_err send_request(struct esi_process *self, struct child *c)
@@ -423,7 +445,7 @@ static es_err send_request(struct esi_process *self, struct child *c)
 static es_err hear(struct esi_process *self, int line, int64_t deadline_ns, struct esi_child_answer *out)
 {
     for (bool is_late = false;;) {
-        ssize_t count = recv(line, out, sizeof *out, MSG_DONTWAIT);
+        ssize_t count = esi_os_recv(line, out, sizeof *out, MSG_DONTWAIT);
         if (count == sizeof *out)
             return ES_OK;
         int code = *es_errno();
@@ -465,7 +487,7 @@ static bool line_is_ready(void *tag)
 {
     struct child *c = tag;
     struct esi_child_answer answer;
-    ssize_t count = recv(c->line, &answer, sizeof answer, MSG_DONTWAIT | MSG_PEEK);
+    ssize_t count = esi_os_recv(c->line, &answer, sizeof answer, MSG_DONTWAIT | MSG_PEEK);
     if (count < 0 && (*es_errno() == EAGAIN || *es_errno() == EINTR))
         return false;
     struct esi_message *signal = c->message;
@@ -505,7 +527,8 @@ static es_err check_environment(struct esi_process *self, const char *const *cha
 static es_err prepare(struct esi_process *self, struct child *c, const es_child_options *options,
                       char path[PATH_MAX], es_child *out)
 {
-    es_err error = esi_child_find_program(options->program, path);
+    es_err error = esi_node.is_sim ? esi_child_sim_find(options->program, path)
+                                   : esi_child_find_program(options->program, path);
     if (error != ES_OK)
         return not_found(self, options->program, error);
     error = check_environment(self, options->environment);
@@ -515,7 +538,7 @@ static es_err prepare(struct esi_process *self, struct child *c, const es_child_
         error = open_streams(self, c, options, out);
     if (error == ES_OK)
         error = open_line(self, c);
-    if (error != ES_OK)
+    if (error != ES_OK || esi_node.is_sim)
         return error;
     error = esi_child_write_request(options, path, &c->sent[ESI_CHILD_FD_TEXT]);
     if (error != ES_OK)
@@ -529,7 +552,7 @@ static es_err start(struct esi_process *self, struct child *c, const es_child_op
     struct esi_child_answer answer;
     es_err error = prepare(self, c, options, path, out);
     if (error == ES_OK)
-        error = send_request(self, c);
+        error = esi_node.is_sim ? start_simulated(self, c, options, path) : send_request(self, c);
     if (error != ES_OK)
         return error;
     error = hear(self, c->line, ES_INFINITY, &answer);
@@ -621,7 +644,7 @@ static es_err command(struct esi_process *self, es_child child, const char *call
         return not_a_child(self, call);
     struct esi_child_command order = {.signal = number};
     for (;;) {
-        if (send(c->line, &order, sizeof order, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+        if (esi_os_send(c->line, &order, sizeof order, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
             return ES_OK;
         int code = *es_errno();
         if (code != EAGAIN && code != EINTR)

@@ -144,7 +144,8 @@ static es_err write_all(int fd, const char *bytes, size_t size)
     return ES_OK;
 }
 
-es_err esi_child_write_request(const es_child_options *options, const char *path, int *out)
+es_err esi_child_make_request(const es_child_options *options, const char *path,
+                              struct esi_child_request **out)
 {
     struct esi_child_request head = {
         .stop_signal = options->stop_signal ? options->stop_signal : SIGTERM,
@@ -159,11 +160,20 @@ es_err esi_child_write_request(const es_child_options *options, const char *path
     if (!w.at)
         return ES_ENOMEM;
     put_all(&w, options, path, &head);
-    memcpy(w.at, &head, sizeof head);
+    *out = memcpy(w.at, &head, sizeof head);
+    return ES_OK;
+}
+
+es_err esi_child_write_request(const es_child_options *options, const char *path, int *out)
+{
+    struct esi_child_request *request;
+    es_err error = esi_child_make_request(options, path, &request);
+    if (error != ES_OK)
+        return error;
     int fd = memfd_create("engset-child", MFD_CLOEXEC);
-    es_err error = fd < 0 ? ES_EOS : write_all(fd, w.at, w.bytes);
+    error = fd < 0 ? ES_EOS : write_all(fd, (const char *)request, request->bytes);
     int code = *es_errno();
-    esi_free(w.at);
+    esi_free(request);
     if (error != ES_OK && fd >= 0)
         close(fd);
     *es_errno() = code;

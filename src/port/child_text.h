@@ -12,6 +12,12 @@
  *   ES_EOS        there is one in PATH, but it may not be executed; or the node's directory is gone: errno */
 ES_CHECKED es_err esi_child_find_program(const char *program, char path[PATH_MAX]);
 
+struct esi_child_request;
+
+/* The request that starts `path`, with its strings, in memory of esi_alloc(). ES_ENOMEM. */
+ES_CHECKED es_err esi_child_make_request(const es_child_options *options, const char *path,
+                                         struct esi_child_request **out);
+
 /* Writes the request that starts `path` into a new file in memory, whose descriptor closes on exec and is yours.
  *   ES_ENOMEM
  *   ES_EOS     errno tells */

@@ -6,6 +6,7 @@
 #include <netinet/tcp.h>
 #include <string.h>
 #include "platform/clock.h"
+#include "platform/os.h"
 #include "port/address.h"
 #include "port/edge.h"
 #include "port/stream.h"
@@ -58,7 +59,7 @@ static es_err was_late_already(struct esi_process *self, const es_address *addre
 static es_err connect_unix(struct esi_process *self, int fd, const es_address *address, int64_t deadline_ns)
 {
     uint64_t until = esi_fd_until(deadline_ns), pause_ns = ESI_NS_PER_MS;
-    while (connect(fd, (const struct sockaddr *)&address->storage, address->length) != 0) {
+    while (esi_os_connect(fd, (const struct sockaddr *)&address->storage, address->length) != 0) {
         int code = *es_errno();
         if (code == EINTR)
             continue;
@@ -78,7 +79,7 @@ static es_err connect_tcp(struct esi_process *self, int fd, const es_address *ad
 {
     struct esi_descriptor *d = esi_descriptor_find(fd);
     struct esi_edge edge = esi_edge_look(d, ESI_OUT);
-    if (connect(fd, (const struct sockaddr *)&address->storage, address->length) == 0)
+    if (esi_os_connect(fd, (const struct sockaddr *)&address->storage, address->length) == 0)
         return ES_OK;
     if (*es_errno() != EINPROGRESS && *es_errno() != EINTR)
         return refused_to_connect(self, address, *es_errno());
@@ -88,13 +89,13 @@ static es_err connect_tcp(struct esi_process *self, int fd, const es_address *ad
         if (error != ES_OK)
             return waiting_failed(self, address, error);
         edge = esi_edge_look(d, ESI_OUT);
-        if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &code, &(socklen_t){sizeof code}) != 0)
+        if (esi_os_getsockopt(fd, SOL_SOCKET, SO_ERROR, &code, &(socklen_t){sizeof code}) != 0)
             code = *es_errno();
         if (code)
             return refused_to_connect(self, address, code);
         /* The edge may have been one of before: only a peer's address tells that it is done. */
         es_address peer = {.length = sizeof peer.storage};
-        if (getpeername(fd, (struct sockaddr *)&peer.storage, &peer.length) == 0)
+        if (esi_os_getpeername(fd, (struct sockaddr *)&peer.storage, &peer.length) == 0)
             return ES_OK;
     }
 }
@@ -103,11 +104,11 @@ static int64_t open_connection(struct esi_process *self, const es_address *addre
 {
     int on = 1;
     bool is_unix = address->storage.ss_family == AF_UNIX;
-    int fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = esi_os_socket(address->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return refused_to_connect(self, address, *es_errno());
     if (!is_unix)
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        esi_os_setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     /* Owned before the wait, in which we may be killed. */
     es_err error = esi_descriptor_open(self, fd, is_unix ? ESI_FD_UNIX : ESI_FD_TCP, "connect");
     if (error != ES_OK)

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 #include "base/alloc.h"
+#include "platform/os.h"
 #include "platform/poller.h"
 #include "port/edge.h"
 #include "port/pause.h"
@@ -83,7 +84,7 @@ static void forget(struct esi_descriptor *d)
 
 static es_err give_up(struct esi_process *self, int fd, es_err error, const char *call)
 {
-    close(fd);
+    esi_os_close(fd);
     return esi_fail(self, error, "%s: %s", call, es_strerror(error));
 }
 

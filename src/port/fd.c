@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <string.h>
 #include "platform/clock.h"
+#include "platform/os.h"
 #include "platform/poller.h"
 #include "port/descriptor.h"
 #include "proc/schedule/worker.h"
@@ -211,11 +212,6 @@ es_err esi_fd_enter(const char *call, struct esi_process **out)
         esi_fail(NULL, ES_ENOPROC, "%s: called in a thread that is no process", call);
         return ES_ENOPROC;
     }
-    if (esi_node.is_sim) {
-        esi_fail(self, ES_EINVAL, "%s: sockets are not simulated yet", call);
-        esi_leave();
-        return ES_EINVAL;
-    }
     *out = self;
     return ES_OK;
 }
@@ -244,7 +240,7 @@ static int64_t poll_now(struct esi_process *self, int fd, int events)
     struct pollfd one = {.fd = fd, .events = (short)events};
     int count;
     do
-        count = poll(&one, 1, 0);
+        count = esi_os_poll(&one, 1, 0);
     while (count < 0 && *es_errno() == EINTR);
     if (count < 0)
         return esi_fd_refused(self, "wait_fd", *es_errno());

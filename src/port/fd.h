@@ -40,8 +40,7 @@ void esi_fd_forget(struct esi_descriptor *d);
 /* `fd` is about to be closed: nobody is watched for it any more, and who waits gets ES_ECLOSED. Any thread. */
 void esi_fd_closing(int fd);
 
-/* The calling process, in the runtime, where descriptors can be waited for: not in a simulated world, whose clock would not wait
- * for them. ES_ENOPROC, ES_EINVAL: not entered. `call` names the function. */
+/* The calling process, in the runtime. ES_ENOPROC: not entered. `call` names the function. */
 ES_CHECKED es_err esi_fd_enter(const char *call, struct esi_process **out);
 
 /* Notes that the system refused `call`, with `code` as errno and as the reason in es_last_detail(); gives ES_EOS, or ES_ECLOSED

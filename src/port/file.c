@@ -4,20 +4,21 @@
  * own as well, which are copied to and from the caller's in user mode. */
 #include <engset/file.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 #include "base/alloc.h"
+#include "platform/os.h"
+#include "platform/random.h"
 #include "port/blocking.h"
 #include "proc/own.h"
+#include "proc/schedule/worker.h"
 #include "term/copy.h"
 
 enum { PIECE_MAX = 1 << 20, AT_POSITION = -1, SUFFIX_BYTES = 16, CACHED_MAX = 64 << 10 };
@@ -30,7 +31,7 @@ struct work {
     int code; /* errno, while result is -1 */
     es_file_info info;
     size_t size;            /* of `bytes` that count */
-    char *grown;            /* malloc's: what a listing or a whole file needs */
+    char *grown;            /* esi_alloc's: what a listing or a whole file needs */
     struct esi_shared *all; /* a whole file */
     char *path, *other;     /* in `bytes` */
     char bytes[];
@@ -47,10 +48,10 @@ static void release(void *block)
 {
     struct work *w = block;
     if (w->fd >= 0)
-        close(w->fd);
+        esi_os_close(w->fd);
     if (w->all)
         esi_shared_unref(w->all);
-    free(w->grown);
+    esi_free(w->grown);
 }
 
 /* ---------------------------------------------------------------- around each call */
@@ -157,14 +158,18 @@ static int64_t left(struct esi_process *self, int64_t result)
 
 static int64_t act_open(struct work *w)
 {
-    w->fd = open(w->path, w->flags, w->mode);
+    w->fd = esi_os_open(w->path, w->flags, (mode_t)w->mode);
     return w->fd < 0 ? -1 : 0;
 }
 
-/* Opens what the kernel finds without asking a disk. -1 and EAGAIN: that is not enough. */
+/* Opens what the kernel finds without asking a disk. -1 and EAGAIN: that is not enough, and in a simulated world it never is. */
 static int open_cached(const char *path, int flags)
 {
 #ifdef RESOLVE_CACHED
+    if (esi_node.is_sim) {
+        *es_errno() = EAGAIN;
+        return -1;
+    }
     struct open_how how = {.flags = (uint64_t)flags, .resolve = RESOLVE_CACHED};
     int fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
     if (fd < 0 && (*es_errno() == ENOSYS || *es_errno() == EPERM || *es_errno() == EINVAL))
@@ -204,7 +209,7 @@ static int64_t open_file(struct esi_process *self, const char *path, int flags, 
     }
     if (esi_own_fd(self, fd) == ES_OK)
         return fd;
-    close(fd);
+    esi_os_close(fd);
     return esi_fail(self, ES_ENOMEM, "file_open: no memory");
 }
 
@@ -222,7 +227,7 @@ static int64_t act_read(struct work *w)
     struct iovec part = {w->bytes, w->size};
     ssize_t count;
     do
-        count = preadv2(w->fd, &part, 1, w->offset, 0);
+        count = esi_os_preadv2(w->fd, &part, 1, w->offset, 0);
     while (count < 0 && errno == EINTR);
     return count;
 }
@@ -232,7 +237,7 @@ static int64_t act_write(struct work *w)
     struct iovec part = {w->bytes, w->size};
     ssize_t count;
     do
-        count = pwritev2(w->fd, &part, 1, w->offset, 0);
+        count = esi_os_pwritev2(w->fd, &part, 1, w->offset, 0);
     while (count < 0 && errno == EINTR);
     return count;
 }
@@ -247,7 +252,7 @@ static struct work *piece_new(struct esi_process *self, int64_t (*act)(struct wo
         return NULL;
     }
     w->offset = offset;
-    w->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    w->fd = esi_os_duplicate(fd);
     if (w->fd >= 0)
         return w;
     int code = *es_errno();
@@ -301,7 +306,7 @@ static int64_t read_file(struct esi_process *self, const char *call, int fd, cha
     while (done < size) {
         struct iovec part = {buffer + done, size - done};
         int64_t from = offset == AT_POSITION ? AT_POSITION : offset + (int64_t)done;
-        int64_t count = preadv2(fd, &part, 1, from, RWF_NOWAIT);
+        int64_t count = esi_os_preadv2(fd, &part, 1, from, RWF_NOWAIT);
         if (count < 0 && would_block(*es_errno()))
             count = read_piece(self, fd, buffer + done, size - done, from);
         if (count < 0 && *es_errno() == EINTR)
@@ -320,7 +325,7 @@ static int64_t read_file(struct esi_process *self, const char *call, int fd, cha
  * thread does (docs/decisions/0007-io-uring.md); when the memory is full of what is to be written, the watchdog helps the others. */
 static bool writes_to_cache(int fd)
 {
-    int flags = fcntl(fd, F_GETFL);
+    int flags = esi_os_flags(fd);
     return flags >= 0 && !(flags & (O_DIRECT | O_DSYNC | O_SYNC));
 }
 
@@ -331,10 +336,10 @@ static int64_t write_file(struct esi_process *self, const char *call, int fd, co
     while (done < size) {
         struct iovec part = {(char *)(uintptr_t)data + done, size - done};
         int64_t to = offset == AT_POSITION ? AT_POSITION : offset + (int64_t)done;
-        int64_t count = pwritev2(fd, &part, 1, to, RWF_NOWAIT);
+        int64_t count = esi_os_pwritev2(fd, &part, 1, to, RWF_NOWAIT);
         if (count < 0 && *es_errno() == EOPNOTSUPP && writes_to_cache(fd)) {
             part.iov_len = part.iov_len < CACHED_MAX ? part.iov_len : CACHED_MAX;
-            count = pwritev2(fd, &part, 1, to, 0);
+            count = esi_os_pwritev2(fd, &part, 1, to, 0);
         }
         if (count < 0 && would_block(*es_errno()))
             count = write_piece(self, fd, data + done, size - done, to);
@@ -389,7 +394,7 @@ int64_t es_file_pwrite(int fd, const void *data, size_t size, int64_t offset)
 
 static int64_t act_sync(struct work *w)
 {
-    return fsync(w->fd);
+    return esi_os_fsync(w->fd);
 }
 
 es_err es_file_sync(int fd)
@@ -421,7 +426,7 @@ static void describe(const struct stat *status, es_file_info *out)
 static int64_t act_stat(struct work *w)
 {
     struct stat status;
-    if (stat(w->path, &status) != 0)
+    if (esi_os_stat(w->path, &status) != 0)
         return -1;
     describe(&status, &w->info);
     return 0;
@@ -434,8 +439,8 @@ static int64_t stat_file(struct esi_process *self, const char *path, es_file_inf
     if (fd < 0 && *es_errno() != EAGAIN)
         return failed(self, "stat", path, *es_errno());
     if (fd >= 0) {
-        int failure = fstat(fd, &status);
-        close(fd);
+        int failure = esi_os_fstat(fd, &status);
+        esi_os_close(fd);
         if (failure == 0) {
             describe(&status, out);
             return ES_OK;
@@ -465,17 +470,17 @@ es_err es_file_stat(const char *path, es_file_info *out)
 
 static int64_t act_rename(struct work *w)
 {
-    return rename(w->path, w->other);
+    return esi_os_rename(w->path, w->other);
 }
 
 static int64_t act_remove(struct work *w)
 {
-    return remove(w->path);
+    return esi_os_remove(w->path);
 }
 
 static int64_t act_make_directory(struct work *w)
 {
-    return mkdir(w->path, (mode_t)w->mode);
+    return esi_os_mkdir(w->path, (mode_t)w->mode);
 }
 
 es_err es_file_rename(const char *from, const char *to)
@@ -513,22 +518,15 @@ es_err es_file_make_directory(const char *path, int mode)
 static int64_t act_list(struct work *w)
 {
     enum { WORDS = 5 }; /* a cell, and the box of a lent binary */
-    DIR *folder = opendir(w->path);
     char *names = NULL;
-    size_t size = 0, count = 0;
-    FILE *text = folder ? open_memstream(&names, &size) : NULL;
-    for (struct dirent *entry; text && (errno = 0, entry = readdir(folder));) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        fwrite(entry->d_name, 1, strlen(entry->d_name) + 1, text);
-        count++;
-    }
-    int code = errno;
+    size_t size = 0;
+    FILE *text = open_memstream(&names, &size);
+    int64_t listed = text ? esi_os_names(w->path, text) : -1;
+    int code = listed < 0 ? errno : 0;
     if (text && fclose(text) != 0 && !code)
         code = errno;
-    if (folder)
-        closedir(folder);
-    uint64_t *words = code ? NULL : malloc(count * WORDS * sizeof *words + size + 1);
+    size_t count = listed < 0 ? 0 : (size_t)listed;
+    uint64_t *words = code ? NULL : esi_alloc(count * WORDS * sizeof *words + size + 1);
     if (!words) {
         free(names);
         errno = code ? code : ENOMEM;
@@ -547,7 +545,7 @@ static int64_t act_list(struct work *w)
         cell[1] = i + 1 < count ? esi_word_of_cons(cell + WORDS) : ESI_NIL_WORD;
         at += length + 1;
     }
-    return (int64_t)count;
+    return listed;
 }
 
 es_err es_file_list_directory(const char *path, es_term *out)
@@ -581,18 +579,18 @@ es_err es_file_list_directory(const char *path, es_term *out)
 static int64_t act_read_all(struct work *w)
 {
     struct stat status;
-    w->fd = open(w->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (w->fd < 0 || fstat(w->fd, &status) != 0)
+    w->fd = esi_os_open(w->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0);
+    if (w->fd < 0 || esi_os_fstat(w->fd, &status) != 0)
         return -1;
     size_t room = status.st_size > 0 ? (size_t)status.st_size + 1 : 4096, size = 0;
     for (;;) {
-        char *larger = size < room && w->grown ? w->grown : realloc(w->grown, room);
+        char *larger = size < room && w->grown ? w->grown : esi_realloc(w->grown, room);
         if (!larger) {
             errno = ENOMEM;
             return -1;
         }
         w->grown = larger;
-        ssize_t count = read(w->fd, w->grown + size, room - size);
+        ssize_t count = esi_os_read(w->fd, w->grown + size, room - size);
         if (count < 0 && errno == EINTR)
             continue;
         if (count < 0)
@@ -639,7 +637,7 @@ es_err es_file_read_all(const char *path, es_term *out)
 static bool write_whole(int fd, const char *data, size_t size)
 {
     while (size > 0) {
-        ssize_t count = write(fd, data, size);
+        ssize_t count = esi_os_write(fd, data, size);
         if (count < 0 && errno != EINTR)
             return false;
         if (count > 0) {
@@ -656,11 +654,11 @@ static void sync_directory(char *path)
     char *slash = strrchr(path, '/');
     if (slash)
         slash[slash == path] = 0;
-    int fd = open(slash ? path : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = esi_os_open(slash ? path : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
     if (fd < 0)
         return;
-    fsync(fd);
-    close(fd);
+    esi_os_fsync(fd);
+    esi_os_close(fd);
 }
 
 /* A new file beside `path`, named in `other`, which has room for it. The umask counts, as for any new file. */
@@ -668,10 +666,9 @@ static int open_beside(const char *path, char *other, size_t room)
 {
     for (int tries = 0; tries < 100; tries++) {
         uint32_t random;
-        if (getrandom(&random, sizeof random, 0) != sizeof random)
-            continue;
+        esi_random_bytes(&random, sizeof random);
         snprintf(other, room, "%s.%08x.tmp", path, random);
-        int fd = open(other, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, 0666);
+        int fd = esi_os_open(other, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, 0666);
         if (fd >= 0 || errno != EEXIST)
             return fd;
     }
@@ -685,14 +682,14 @@ static int64_t act_write_all(struct work *w)
     w->fd = open_beside(w->path, w->other, strlen(w->path) + SUFFIX_BYTES);
     if (w->fd < 0)
         return -1;
-    bool is_good = stat(w->path, &status) != 0 || fchmod(w->fd, status.st_mode & 07777) == 0;
-    if (is_good && write_whole(w->fd, w->grown, w->size) && fsync(w->fd) == 0 &&
-        rename(w->other, w->path) == 0) {
+    bool is_good = esi_os_stat(w->path, &status) != 0 || esi_os_fchmod(w->fd, status.st_mode & 07777) == 0;
+    if (is_good && write_whole(w->fd, w->grown, w->size) && esi_os_fsync(w->fd) == 0 &&
+        esi_os_rename(w->other, w->path) == 0) {
         sync_directory(w->path);
         return 0;
     }
     int code = errno;
-    unlink(w->other);
+    esi_os_unlink(w->other);
     errno = code;
     return -1;
 }
@@ -708,7 +705,7 @@ es_err es_file_write_all(const char *path, es_bin data)
     if (w) {
         w->path = memcpy(w->bytes, path, length + 1);
         w->other = w->bytes + length + SUFFIX_BYTES;
-        w->grown = malloc(data.size + 1);
+        w->grown = esi_alloc(data.size + 1);
     }
     if (!w || !w->grown) {
         if (w)

@@ -33,19 +33,21 @@ static void let_go(void *descriptor)
     esi_leave();
 }
 
-/* It belongs to `owner` from here on. True: it may have messages to pass on, and release() must follow. Without memory for what does that
- * if we are ended meanwhile, it is not held: better in another order than never. */
-static bool hold(struct esi_process *self, struct esi_descriptor *d, uint64_t owner)
+/* It may have messages to pass on, and is held meanwhile. */
+static bool must_be_held(struct esi_process *self, struct esi_descriptor *d)
 {
-    bool can_hold =
-        atomic_load_explicit(&d->stream, memory_order_relaxed) && esi_own(self, d, let_go) == ES_OK;
+    return esi_descriptor_is_of(d, self) && atomic_load_explicit(&d->stream, memory_order_relaxed);
+}
+
+/* It belongs to `owner` from here on, and is held by `holder`, if not 0. */
+static void change_owner(struct esi_descriptor *d, uint64_t owner, uint64_t holder)
+{
     pthread_mutex_lock(&d->lock);
     struct esi_stream *s = atomic_load_explicit(&d->stream, memory_order_relaxed);
-    if (s && can_hold)
-        s->holder = self->id;
+    if (s && holder)
+        s->holder = holder;
     atomic_store_explicit(&d->owner, owner, memory_order_relaxed);
     pthread_mutex_unlock(&d->lock);
-    return can_hold;
 }
 
 /* The signal that brings a descriptor to its new owner. */
@@ -110,8 +112,10 @@ static bool is_alive(es_pid pid)
     return p && pid.id && esi_process_is(p, pid.id);
 }
 
-/* The signal, once nothing can go wrong any more. ES_OK also for oneself, without one. */
-static es_err begin_to_give(struct esi_process *self, int fd, es_pid pid, struct esi_message **out)
+/* The signal, once nothing can go wrong any more: what lets go of `d` when we are ended meanwhile is owned, too. ES_OK also for oneself,
+ * without one. */
+static es_err begin_to_give(struct esi_process *self, int fd, struct esi_descriptor *d, es_pid pid,
+                            struct esi_message **out)
 {
     *out = NULL;
     if (pid.id == self->id && !pid.node)
@@ -119,9 +123,13 @@ static es_err begin_to_give(struct esi_process *self, int fd, es_pid pid, struct
     if (!is_alive(pid))
         return esi_fail(self, ES_ENOPROC, "fd_give: no such process on this node");
     struct esi_message *signal = esi_message_new(sizeof(uint64_t));
-    if (!signal)
+    if (!signal || (must_be_held(self, d) && esi_own(self, d, let_go) != ES_OK)) {
+        if (signal)
+            esi_message_free(signal);
         return esi_fail(self, ES_ENOMEM, "fd_give: %s", es_strerror(ES_ENOMEM));
+    }
     if (!esi_disown_fd(self, fd)) {
+        esi_disown(self, d, let_go);
         esi_message_free(signal);
         return esi_fail(self, ES_ENOTFOUND, "fd_give: descriptor %d is not this process's", fd);
     }
@@ -134,9 +142,10 @@ static es_err begin_to_give(struct esi_process *self, int fd, es_pid pid, struct
 /* The order: it is held; the new owner owns it, so that it may do something about the messages; they come; it is let go. */
 static void give(struct esi_process *self, struct esi_descriptor *d, es_pid pid, struct esi_message *signal)
 {
-    bool is_ours = esi_descriptor_is_of(d, self);
-    bool is_held = is_ours && hold(self, d, pid.id);
+    bool is_held = must_be_held(self, d);
     int fd = (int)signal->words[0];
+    if (esi_descriptor_is_of(d, self))
+        change_owner(d, pid.id, is_held ? self->id : 0);
     esi_signal_send(pid.id, signal);
     if (!is_held)
         return;
@@ -154,9 +163,10 @@ es_err es_fd_give(int fd, es_pid pid)
     es_err error = esi_fd_enter("fd_give", &self);
     if (error != ES_OK)
         return error;
-    error = begin_to_give(self, fd, pid, &signal);
+    struct esi_descriptor *d = esi_descriptor_find(fd);
+    error = begin_to_give(self, fd, d, pid, &signal);
     if (signal)
-        give(self, esi_descriptor_find(fd), pid, signal);
+        give(self, d, pid, signal);
     esi_charge(self, 4);
     esi_leave();
     return error;

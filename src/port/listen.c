@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include "base/alloc.h"
 #include "platform/clock.h"
+#include "platform/os.h"
 #include "port/address.h"
 #include "port/edge.h"
 #include "port/pause.h"
@@ -39,20 +40,20 @@ static const char *path_of(const es_address *address)
 static bool is_stale(const es_address *local)
 {
     struct stat file;
-    if (lstat(path_of(local), &file) != 0 || !S_ISSOCK(file.st_mode))
+    if (esi_os_lstat(path_of(local), &file) != 0 || !S_ISSOCK(file.st_mode))
         return false;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = esi_os_socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return false;
-    bool refused = connect(fd, (const struct sockaddr *)&local->storage, local->length) != 0 &&
+    bool refused = esi_os_connect(fd, (const struct sockaddr *)&local->storage, local->length) != 0 &&
                    *es_errno() == ECONNREFUSED;
-    close(fd);
+    esi_os_close(fd);
     return refused;
 }
 
 static int bind_to(int fd, const es_address *local)
 {
-    return bind(fd, (const struct sockaddr *)&local->storage, local->length) == 0 ? 0 : *es_errno();
+    return esi_os_bind(fd, (const struct sockaddr *)&local->storage, local->length) == 0 ? 0 : *es_errno();
 }
 
 /* 0, or what the system says. */
@@ -61,7 +62,7 @@ static int bind_path(int fd, const es_address *local)
     int code = bind_to(fd, local);
     if (code != EADDRINUSE || !path_of(local) || !is_stale(local))
         return code;
-    unlink(path_of(local));
+    esi_os_unlink(path_of(local));
     return bind_to(fd, local);
 }
 
@@ -74,13 +75,13 @@ static es_err note_path(int fd, const es_address *local)
     struct esi_stream *s = esi_stream_of(d);
     size_t size = strlen(path_of(local)) + 1;
     /* From the root, if it can be had: the program may go to another directory. */
-    char *whole = realpath(path_of(local), NULL);
+    char *whole = esi_os_realpath(path_of(local), NULL);
     if (whole)
         size = strlen(whole) + 1;
     char *path = s ? esi_alloc(size) : NULL;
     if (path) {
         memcpy(path, whole ? whole : path_of(local), size);
-        if (lstat(path, &file) == 0) {
+        if (esi_os_lstat(path, &file) == 0) {
             s->device = file.st_dev;
             s->inode = file.st_ino;
         }
@@ -96,7 +97,7 @@ static es_err note_path(int fd, const es_address *local)
 static int set(int fd, int level, int name, bool wanted)
 {
     int on = 1;
-    return !wanted || setsockopt(fd, level, name, &on, sizeof on) == 0 ? 0 : *es_errno();
+    return !wanted || esi_os_setsockopt(fd, level, name, &on, sizeof on) == 0 ? 0 : *es_errno();
 }
 
 /* 0, or what the system says. */
@@ -112,7 +113,7 @@ static int prepare(int fd, const es_address *local, const es_listen_options *opt
         code = set(fd, IPPROTO_TCP, TCP_NODELAY, is_tcp); /* what it accepts inherits it */
     if (!code)
         code = bind_path(fd, local);
-    if (!code && listen(fd, options->backlog > 0 ? options->backlog : BACKLOG) != 0)
+    if (!code && esi_os_listen(fd, options->backlog > 0 ? options->backlog : BACKLOG) != 0)
         code = *es_errno();
     return code;
 }
@@ -126,7 +127,7 @@ static const char *hint_for(int code, const es_address *local)
         return ": choose another port, or end who listens there";
     if (!path_of(local))
         return ": choose another name, or end who listens there";
-    if (lstat(path_of(local), &file) == 0 && !S_ISSOCK(file.st_mode))
+    if (esi_os_lstat(path_of(local), &file) == 0 && !S_ISSOCK(file.st_mode))
         return ": what is there is no socket; choose another path, or remove it";
     return ": somebody listens there; choose another path, or end who does";
 }
@@ -134,24 +135,24 @@ static const char *hint_for(int code, const es_address *local)
 static int64_t open_listener(struct esi_process *self, const es_address *local,
                              const es_listen_options *options)
 {
-    int fd = socket(local->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = esi_os_socket(local->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return refused_to_listen(self, local, *es_errno(), "");
     int code = prepare(fd, local, options);
     if (code) {
-        close(fd);
+        esi_os_close(fd);
         return refused_to_listen(self, local, code, hint_for(code, local));
     }
     es_err error = esi_descriptor_open(self, fd, ESI_FD_LISTENER, "listen");
     if (error != ES_OK) {
         if (path_of(local))
-            unlink(path_of(local));
+            esi_os_unlink(path_of(local));
         return error;
     }
     esi_spare_keep();
     if (path_of(local) && note_path(fd, local) != ES_OK) {
         esi_stream_give_up(self, fd);
-        unlink(path_of(local));
+        esi_os_unlink(path_of(local));
         return esi_fail(self, ES_ENOMEM, "listen: %s", es_strerror(ES_ENOMEM));
     }
     return fd;
@@ -205,8 +206,8 @@ static int accept_now(int listener, es_address *peer)
 {
     for (;;) {
         peer->length = sizeof peer->storage;
-        int fd =
-            accept4(listener, (struct sockaddr *)&peer->storage, &peer->length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd = esi_os_accept4(listener, (struct sockaddr *)&peer->storage, &peer->length,
+                                SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0)
             return fd;
         int code = *es_errno();

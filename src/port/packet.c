@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 #include "base/alloc.h"
+#include "platform/os.h"
 #include "port/edge.h"
 #include "port/stream.h"
 
@@ -193,7 +194,7 @@ static int64_t packet_failed(struct esi_process *self, struct esi_descriptor *d,
     int code = *es_errno();
     switch (result) {
     case ES_ERANGE:
-        shutdown(d->fd, SHUT_RDWR);
+        esi_os_shutdown(d->fd, SHUT_RDWR);
         esi_fail(self, ES_ERANGE,
                  "read_packet: descriptor %d: a packet is too long; the connection is shut down", d->fd);
         *es_errno() = EMSGSIZE;

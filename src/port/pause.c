@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include "base/log.h"
 #include "platform/clock.h"
+#include "platform/os.h"
 #include "proc/schedule/worker.h"
 
 enum { PLACES = 16, PAUSE_MS = 100, TURNED_AWAY_AT_ONCE = 256 };
@@ -98,10 +99,10 @@ void esi_spare_turn_away(int listener)
         close(spare);
         spare = -1;
         for (int i = 0; i < TURNED_AWAY_AT_ONCE; i++) {
-            int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+            int fd = esi_os_accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
             if (fd < 0)
                 break;
-            close(fd);
+            esi_os_close(fd);
         }
     }
     reopen();

@@ -5,15 +5,17 @@
 #include <netdb.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include "port/blocking.h"
 #include "port/fd.h"
+#include "proc/schedule/worker.h"
 
 enum { NAME_MAX_BYTES = 1025, SERVICE_MAX_BYTES = 33 }; /* NI_MAXHOST and one more than NI_MAXSERV */
 
 struct question {
     char name[NAME_MAX_BYTES], service[SERVICE_MAX_BYTES];
     int flags;
-    struct addrinfo *answer;
+    struct addrinfo *answer, *other; /* `other`: behind it; NULL: nothing is */
     int error, code;
 };
 
@@ -26,11 +28,25 @@ static void ask(void *block)
     q->code = errno;
 }
 
+/* A simulated world has no server of names: it knows itself, and numbers. */
+static void ask_simulated(struct question *q)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST};
+    const char *service = *q->service ? q->service : NULL;
+    bool is_self = strcasecmp(q->name, "localhost") == 0;
+    q->error = getaddrinfo(is_self ? "127.0.0.1" : q->name, service, &hints, &q->answer);
+    if (is_self && q->error == 0)
+        q->error = getaddrinfo("::1", service, &hints, &q->other);
+    q->code = errno;
+}
+
 static void release(void *block)
 {
     struct question *q = block;
     if (q->answer)
         freeaddrinfo(q->answer);
+    if (q->other)
+        freeaddrinfo(q->other);
 }
 
 static int64_t failed(struct esi_process *self, const struct question *q)
@@ -60,6 +76,10 @@ static int64_t resolve(struct esi_process *self, struct question *q, int64_t dea
     ask(q);
     if (q->error == 0)
         return ES_OK;
+    if (esi_node.is_sim) {
+        ask_simulated(q);
+        return q->error ? failed(self, q) : ES_OK;
+    }
     q->flags = 0;
     es_err error = esi_job_do(self, q, deadline_ns);
     if (error != ES_OK)
@@ -67,11 +87,9 @@ static int64_t resolve(struct esi_process *self, struct question *q, int64_t dea
     return q->error ? failed(self, q) : ES_OK;
 }
 
-/* In user mode: `out` is the caller's pointer. */
-static int64_t write_out(const struct question *q, es_address *out, int64_t max)
+static int64_t write_list(const struct addrinfo *list, es_address *out, int64_t max, int64_t count)
 {
-    int64_t count = 0;
-    for (const struct addrinfo *it = q->answer; it; it = it->ai_next) {
+    for (const struct addrinfo *it = list; it; it = it->ai_next) {
         if (count < max) {
             out[count].length = it->ai_addrlen;
             memcpy(&out[count].storage, it->ai_addr, it->ai_addrlen);
@@ -79,6 +97,12 @@ static int64_t write_out(const struct question *q, es_address *out, int64_t max)
         count++;
     }
     return count;
+}
+
+/* In user mode: `out` is the caller's pointer. */
+static int64_t write_out(const struct question *q, es_address *out, int64_t max)
+{
+    return write_list(q->other, out, max, write_list(q->answer, out, max, 0));
 }
 
 int64_t es_resolve(const char *name, const char *service, es_address *out, int64_t max, int64_t deadline_ns)

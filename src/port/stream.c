@@ -13,6 +13,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 #include "base/alloc.h"
+#include "platform/os.h"
 #include "platform/poller.h"
 #include "port/address.h"
 #include "proc/own.h"
@@ -40,8 +41,8 @@ void esi_stream_free(struct esi_descriptor *d)
     if (!s)
         return;
     atomic_store_explicit(&d->stream, NULL, memory_order_relaxed);
-    if (s->path && lstat(s->path, &now) == 0 && now.st_dev == s->device && now.st_ino == s->inode)
-        unlink(s->path);
+    if (s->path && esi_os_lstat(s->path, &now) == 0 && now.st_dev == s->device && now.st_ino == s->inode)
+        esi_os_unlink(s->path);
     esi_free(s->path);
     esi_free(s->bytes);
     esi_free(s);
@@ -84,7 +85,7 @@ es_err esi_stream_refused(struct esi_process *self, const char *call, struct esi
     es_address peer = {.length = sizeof peer.storage};
     char where[ESI_ADDRESS_TEXT], why[128];
     bool is_gone = code == EPIPE || code == ECONNRESET || code == EBADF || code == ENOTCONN;
-    if (getpeername(d->fd, (struct sockaddr *)&peer.storage, &peer.length) == 0)
+    if (esi_os_getpeername(d->fd, (struct sockaddr *)&peer.storage, &peer.length) == 0)
         esi_address_text(&peer, where);
     else
         snprintf(where, sizeof where, "descriptor %d", d->fd);
@@ -101,8 +102,8 @@ ssize_t esi_stream_read_now(struct esi_descriptor *d, void *buffer, size_t size)
     ssize_t count;
     do
         count = atomic_load_explicit(&d->kind, memory_order_relaxed) == ESI_FD_PIPE
-                    ? read(d->fd, buffer, size)
-                    : recv(d->fd, buffer, size, MSG_DONTWAIT);
+                    ? esi_os_read(d->fd, buffer, size)
+                    : esi_os_recv(d->fd, buffer, size, MSG_DONTWAIT);
     while (count < 0 && *es_errno() == EINTR);
     return count;
 }
@@ -280,12 +281,12 @@ static ssize_t write_pipe(int fd, const struct iovec *pieces, size_t count)
 {
     sigset_t only, before, pending;
     if (!esi_node.is_driven)
-        return writev(fd, pieces, (int)count);
+        return esi_os_writev(fd, pieces, (int)count);
     sigemptyset(&only);
     sigaddset(&only, SIGPIPE);
     sigpending(&pending);
     pthread_sigmask(SIG_BLOCK, &only, &before);
-    ssize_t written = writev(fd, pieces, (int)count);
+    ssize_t written = esi_os_writev(fd, pieces, (int)count);
     int code = *es_errno();
     if (written < 0 && code == EPIPE && !sigismember(&pending, SIGPIPE))
         sigtimedwait(&only, NULL, &(struct timespec){0});
@@ -307,10 +308,11 @@ static ssize_t write_now(struct esi_descriptor *d, const struct pieces *p)
     bool is_pipe = atomic_load_explicit(&d->kind, memory_order_relaxed) == ESI_FD_PIPE;
     ssize_t written;
     do
-        written = is_pipe      ? write_pipe(d->fd, start, count)
-                  : count == 1 ? send(d->fd, start->iov_base, start->iov_len, MSG_DONTWAIT | MSG_NOSIGNAL)
-                               : sendmsg(d->fd, &(struct msghdr){.msg_iov = start, .msg_iovlen = count},
-                                         MSG_DONTWAIT | MSG_NOSIGNAL);
+        written = is_pipe ? write_pipe(d->fd, start, count)
+                  : count == 1
+                      ? esi_os_send(d->fd, start->iov_base, start->iov_len, MSG_DONTWAIT | MSG_NOSIGNAL)
+                      : esi_os_sendmsg(d->fd, &(struct msghdr){.msg_iov = start, .msg_iovlen = count},
+                                       MSG_DONTWAIT | MSG_NOSIGNAL);
     while (written < 0 && *es_errno() == EINTR);
     return written;
 }
@@ -318,7 +320,7 @@ static ssize_t write_now(struct esi_descriptor *d, const struct pieces *p)
 static int64_t write_refused(struct esi_process *self, struct esi_descriptor *d, const struct pieces *p,
                              int code)
 {
-    char said[64] = "";
+    char said[80] = "";
     if (p->done > 0)
         snprintf(said, sizeof said, "%zu of %zu bytes were written: ", p->done, p->size);
     return esi_stream_refused(self, "write", d, said, code);
@@ -375,7 +377,7 @@ es_err es_shutdown(int fd, int how)
     es_err error = esi_stream_enter("shutdown", fd, &self, &d);
     if (error != ES_OK)
         return error;
-    if (shutdown(fd, how) != 0)
+    if (esi_os_shutdown(fd, how) != 0)
         error = esi_stream_refused(self, "shutdown", d, "", *es_errno());
     esi_leave();
     return error;
@@ -384,11 +386,11 @@ es_err es_shutdown(int fd, int how)
 static es_err open_pipe(struct esi_process *self, int fds[2])
 {
     int ends[2];
-    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
+    if (esi_os_pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
         return esi_fd_refused(self, "pipe", *es_errno());
     es_err error = esi_descriptor_open(self, ends[0], ESI_FD_PIPE, "pipe");
     if (error != ES_OK) {
-        close(ends[1]);
+        esi_os_close(ends[1]);
         return error;
     }
     error = esi_descriptor_open(self, ends[1], ESI_FD_PIPE, "pipe");
@@ -417,7 +419,7 @@ es_err es_pipe(int fds[2])
 es_err es_local_address(int fd, es_address *out)
 {
     es_address address = {.length = sizeof address.storage};
-    if (getsockname(fd, (struct sockaddr *)&address.storage, &address.length) != 0)
+    if (esi_os_getsockname(fd, (struct sockaddr *)&address.storage, &address.length) != 0)
         return ES_EOS;
     *out = address;
     return ES_OK;
@@ -426,7 +428,7 @@ es_err es_local_address(int fd, es_address *out)
 es_err es_peer_address(int fd, es_address *out)
 {
     es_address address = {.length = sizeof address.storage};
-    if (getpeername(fd, (struct sockaddr *)&address.storage, &address.length) != 0)
+    if (esi_os_getpeername(fd, (struct sockaddr *)&address.storage, &address.length) != 0)
         return *es_errno() == ENOTCONN ? ES_ECLOSED : ES_EOS;
     *out = address;
     return ES_OK;

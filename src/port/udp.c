@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
+#include "platform/os.h"
 #include "platform/poller.h"
 #include "port/address.h"
 #include "port/fd.h"
@@ -22,17 +23,17 @@ static int64_t open_socket(struct esi_process *self, const es_address *local)
 {
     if (local->storage.ss_family != AF_INET && local->storage.ss_family != AF_INET6)
         return refused_to_open(self, local, EAFNOSUPPORT);
-    int fd = socket(local->storage.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = esi_os_socket(local->storage.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return refused_to_open(self, local, *es_errno());
-    if (bind(fd, (const struct sockaddr *)&local->storage, local->length) != 0) {
+    if (esi_os_bind(fd, (const struct sockaddr *)&local->storage, local->length) != 0) {
         int code = *es_errno();
-        close(fd);
+        esi_os_close(fd);
         return refused_to_open(self, local, code);
     }
     es_err error = esi_own_fd(self, fd);
     if (error != ES_OK) {
-        close(fd);
+        esi_os_close(fd);
         return esi_fail(self, error, "udp_open: %s", es_strerror(error));
     }
     return fd;
@@ -53,7 +54,7 @@ int64_t es_udp_open(const es_address *local)
 es_err es_udp_local(int fd, es_address *out)
 {
     es_address address = {.length = sizeof address.storage};
-    if (getsockname(fd, (struct sockaddr *)&address.storage, &address.length) != 0)
+    if (esi_os_getsockname(fd, (struct sockaddr *)&address.storage, &address.length) != 0)
         return ES_EOS;
     *out = address;
     return ES_OK;
@@ -65,7 +66,7 @@ static int64_t receive(struct esi_process *self, int fd, void *buffer, size_t si
     for (;;) {
         from->length = sizeof from->storage;
         ssize_t count =
-            recvfrom(fd, buffer, size, MSG_DONTWAIT, (struct sockaddr *)&from->storage, &from->length);
+            esi_os_recvfrom(fd, buffer, size, MSG_DONTWAIT, (struct sockaddr *)&from->storage, &from->length);
         if (count >= 0)
             return count;
         int code = *es_errno();
@@ -99,8 +100,8 @@ static int64_t send_datagram(struct esi_process *self, int fd, const void *buffe
                              const es_address *to, int64_t deadline_ns)
 {
     for (;;) {
-        ssize_t count = sendto(fd, buffer, size, MSG_DONTWAIT | MSG_NOSIGNAL,
-                               (const struct sockaddr *)&to->storage, to->length);
+        ssize_t count = esi_os_sendto(fd, buffer, size, MSG_DONTWAIT | MSG_NOSIGNAL,
+                                      (const struct sockaddr *)&to->storage, to->length);
         if (count >= 0)
             return count;
         int code = *es_errno();

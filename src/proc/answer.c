@@ -67,6 +67,17 @@ static es_err send_answer(uint64_t asker, uint64_t reference, uint64_t from, int
     return ES_OK;
 }
 
+/* A call that is not taken: its own block becomes the answer, so that this needs no memory. `reason` is an atom. */
+static void refuse_call(struct esi_message *block, uint64_t from, es_atom reason)
+{
+    uint64_t asker = block->words[0], reference = block->words[1];
+    *(struct answer *)block->words = (struct answer){reference, from, ANSWER_DOWN};
+    block->kind = &answer_kind;
+    block->term = es_from_atom(reason);
+    if (!esi_signal_push(asker, block))
+        esi_message_free(block);
+}
+
 /* Whose reason finds no memory is still known to have ended. */
 static void tell_end(uint64_t asker, uint64_t reference, uint64_t from, es_term reason)
 {
@@ -127,9 +138,7 @@ static void call_arrive(struct esi_process *self, struct esi_message *block)
     }
     struct caller_bond *bond = esi_bond_new(sizeof *bond);
     if (!bond) {
-        send_answer(block->words[0], block->words[1], self->id, ANSWER_DOWN,
-                    es_from_atom(es_am_system_limit));
-        esi_message_free(block);
+        refuse_call(block, self->id, es_am_system_limit);
         return;
     }
     bond->caller = block->words[0];
@@ -140,24 +149,28 @@ static void call_arrive(struct esi_process *self, struct esi_message *block)
 
 static void call_nobody(struct esi_message *block)
 {
-    send_answer(block->words[0], block->words[1], block->to, ANSWER_DOWN, es_from_atom(es_am_noproc));
-    esi_message_free(block);
+    refuse_call(block, block->to, es_am_noproc);
 }
 
 const struct esi_signal_kind esi_call_kind = {"call", call_arrive, call_nobody, NULL};
 
-static bool forget(struct esi_process *self, uint64_t reference)
+/* Does it serve that call? */
+static bool serves(struct esi_process *self, uint64_t reference)
+{
+    return self->serving.reference == reference || esi_bond_find(self, ESI_BOND_CALLER, reference);
+}
+
+static void forget(struct esi_process *self, uint64_t reference)
 {
     if (self->serving.reference == reference) {
         self->serving.reference = 0;
-        return true;
+        return;
     }
     struct esi_bond *bond = esi_bond_find(self, ESI_BOND_CALLER, reference);
     if (!bond)
-        return false;
+        return;
     esi_bond_remove(self, bond);
     esi_bond_free(bond, sizeof(struct caller_bond));
-    return true;
 }
 
 /* words: reference. */
@@ -191,15 +204,23 @@ static bool is_from_call(es_term from, es_pid *pid, es_ref *ref)
            es_get_ref(tail, ref);
 }
 
+/* What found no memory is no answer: the call is still served, and its caller is told when the server ends. */
+static es_err reply_local(struct esi_process *self, uint64_t caller, uint64_t reference, es_term term)
+{
+    bool is_ours = self && serves(self, reference);
+    es_err error = send_answer(caller, reference, is_ours ? self->id : 0, ANSWER_REPLY, term);
+    if (is_ours && error == ES_OK)
+        forget(self, reference);
+    return error;
+}
+
 static es_err reply(struct esi_process *self, es_term from, es_term term)
 {
     es_pid pid;
     es_ref ref;
     es_term tag;
-    if (is_from_call(from, &pid, &ref)) {
-        uint64_t replier = self && forget(self, ref.id) ? self->id : 0;
-        return pid.node ? ES_OK : send_answer(pid.id, ref.id, replier, ANSWER_REPLY, term);
-    }
+    if (is_from_call(from, &pid, &ref))
+        return pid.node ? ES_OK : reply_local(self, pid.id, ref.id, term);
     if (es_match(from, ES_TUPLE(&pid, &tag)))
         return esi_send_pid(pid, es_lend(ES_TUPLE(tag, term)));
     return ES_EINVAL;

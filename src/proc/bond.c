@@ -5,7 +5,7 @@
 #include "proc/process.h"
 
 /* Publishes how many there are of the kinds that es_process_info() tells. relaxed: figures to be shown, written here alone. */
-static void count(struct esi_process *self, uint64_t order, int32_t more)
+void esi_bond_count(struct esi_process *self, uint64_t order, int32_t more)
 {
     _Atomic(int32_t) *counter;
     switch (order) {
@@ -31,7 +31,7 @@ bool esi_bond_insert(struct esi_process *self, struct esi_bond *bond, const stru
     bond->kind = kind;
     if (!esi_map_insert(&self->bonds, &bond->node, (struct esi_key){kind->order, id}))
         return false;
-    count(self, kind->order, 1);
+    esi_bond_count(self, kind->order, 1);
     return true;
 }
 
@@ -46,14 +46,14 @@ struct esi_bond *esi_bond_take(struct esi_process *self, uint64_t order, uint64_
     struct esi_map_node *node = esi_map_take(&self->bonds, (struct esi_key){order, id});
     if (!node)
         return NULL;
-    count(self, order, -1);
+    esi_bond_count(self, order, -1);
     return ESI_CONTAINER_OF(node, struct esi_bond, node);
 }
 
 void esi_bond_remove(struct esi_process *self, struct esi_bond *bond)
 {
     esi_map_remove(&self->bonds, &bond->node);
-    count(self, bond->node.key.a, -1);
+    esi_bond_count(self, bond->node.key.a, -1);
 }
 
 void *esi_bond_new(size_t bytes)

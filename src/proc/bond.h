@@ -32,6 +32,7 @@ enum {
     ESI_BOND_DESCRIPTOR,
     ESI_BOND_JOB,   /* a call under way in another thread: port/blocking.h */
     ESI_BOND_CHILD, /* the key's id is the reference's */
+    ESI_BOND_SIMULATED_CHILD,
     ESI_BOND_TIMERS,
     ESI_BOND_SUSPENDS, /* this process suspends another */
     ESI_BOND_SUSPENDED_BY,
@@ -53,6 +54,9 @@ void esi_bond_remove(struct esi_process *self, struct esi_bond *bond);
 
 /* Both at once: removed and given; NULL: it is not there. */
 struct esi_bond *esi_bond_take(struct esi_process *self, uint64_t order, uint64_t id);
+
+/* So many more (or less) are shown of this kind, while the map stays: for a bond that is on its way out. */
+void esi_bond_count(struct esi_process *self, uint64_t order, int32_t more);
 
 /* `bytes` of zeroed memory for a bond from the node's pools; NULL: none. */
 void *esi_bond_new(size_t bytes);

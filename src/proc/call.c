@@ -25,8 +25,9 @@ static uint64_t resolve(es_term to)
     return 0;
 }
 
-static inline __attribute__((always_inline)) void wait_for_answer(struct esi_process *self,
-                                                                  struct esi_call *call, uint64_t deadline_ns)
+/* `is_vain`: NULL, or asked before each wait, so also when something came that was not the answer: true ends it all. */
+static inline __attribute__((always_inline)) void
+wait_for_answer(struct esi_process *self, struct esi_call *call, uint64_t deadline_ns, esi_is_vain *is_vain)
 {
     bool has_waited = false;
     while (!call->is_answered) {
@@ -39,6 +40,10 @@ static inline __attribute__((always_inline)) void wait_for_answer(struct esi_pro
         if (call->is_answered ||
             (has_waited && deadline_ns != ESI_NO_DEADLINE && esi_clock_now_ns() >= deadline_ns))
             break;
+        if (is_vain && is_vain(self, call->server)) {
+            call->is_vain = true;
+            break;
+        }
         has_waited = true;
         esi_wait_here(self, deadline_ns);
     }
@@ -60,22 +65,22 @@ static void release_answer(struct esi_process *self, struct esi_call *call)
 }
 
 es_err esi_ask_until(struct esi_process *self, uint64_t to, struct esi_message *request, uint64_t reference,
-                     uint64_t deadline_ns, es_term *answer)
+                     uint64_t deadline_ns, esi_is_vain *is_vain, es_term *answer)
 {
     struct esi_call call = {.reference = reference, .server = to};
     request->words[0] = self->id;
     request->words[1] = reference;
     self->call = &call;
     esi_signal_send(to, request);
-    wait_for_answer(self, &call, deadline_ns);
+    wait_for_answer(self, &call, deadline_ns, is_vain);
     *answer = call.answer;
     release_answer(self, &call);
-    return call.is_answered ? ES_OK : ES_ETIMEOUT;
+    return call.is_answered ? ES_OK : call.is_vain ? ES_EDEADLK : ES_ETIMEOUT;
 }
 
 es_err esi_ask(struct esi_process *self, uint64_t to, struct esi_message *request, es_term *answer)
 {
-    return esi_ask_until(self, to, request, esi_reference_next(), ESI_NO_DEADLINE, answer);
+    return esi_ask_until(self, to, request, esi_reference_next(), ESI_NO_DEADLINE, NULL, answer);
 }
 
 /* {'$gen_call', {Pid, [alias | Ref]}, Request} as it lies in a block: what es_case_call() takes apart. The request lies behind it. */
@@ -144,7 +149,7 @@ static es_err call_and_wait(struct esi_process *self, struct esi_call *call, es_
         self->call = NULL;
         return error;
     }
-    wait_for_answer(self, call, deadline_ns);
+    wait_for_answer(self, call, deadline_ns, NULL);
     if (esi_tag(call->answer.w) != ESI_TAG_BOX && esi_tag(call->answer.w) != ESI_TAG_CONS) {
         release_answer(self, call); /* the answer is in its word: nothing for es_drop() to find */
         call->block = NULL;

@@ -11,6 +11,7 @@ struct esi_call {
     uint64_t reference;
     uint64_t server;           /* whom it asked: pid id */
     bool is_answered, is_down; /* down: `answer` holds the reason */
+    bool is_vain;              /* it was found that no answer can come */
     bool is_from_server;       /* the answer came from the server itself: it has forgotten the call */
     es_term answer;
     struct esi_message *block; /* where the answer lies, or NULL */
@@ -23,9 +24,11 @@ struct esi_message *esi_request_new(const struct esi_signal_kind *kind);
  * the asker is ended meanwhile. The process itself, in the runtime. */
 es_err esi_ask(struct esi_process *self, uint64_t to, struct esi_message *request, es_term *answer);
 
-/* The same with a reference of the caller's choice (esi_reference_next()), until `deadline_ns` at most: ES_ETIMEOUT. */
+/* The same with a reference of the caller's choice (esi_reference_next()), until `deadline_ns` at most: ES_ETIMEOUT. `is_vain(self, to)` is asked
+ * before each wait, and after whatever ended one that was not the answer: true gives ES_EDEADLK. */
+typedef bool esi_is_vain(struct esi_process *self, uint64_t to);
 es_err esi_ask_until(struct esi_process *self, uint64_t to, struct esi_message *request, uint64_t reference,
-                     uint64_t deadline_ns, es_term *answer);
+                     uint64_t deadline_ns, esi_is_vain *is_vain, es_term *answer);
 
 /* What a call is on its way. words: the caller's pid id, the reference's id; behind them the message that the server will see. */
 extern const struct esi_signal_kind esi_call_kind;

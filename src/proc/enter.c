@@ -3,6 +3,7 @@
 #include "proc/enter.h"
 #include "proc/fork.h"
 #include "proc/node.h"
+#include "proc/schedule/rules.h"
 
 #undef errno /* the real one: these functions never keep its address over a switch */
 #define errno (*__errno_location())
@@ -38,6 +39,8 @@ struct esi_process *esi_enter_lost(struct esi_worker *w, struct esi_process *sel
 {
     esi_fork_check();
     enum esi_lost lost = esi_lost_settle(w);
+    if (lost == ESI_LOST_SIMULATED && !self->is_ending && !self->is_deferring && !self->is_doomed)
+        esi_rules->at_call(self);
     if (lost == ESI_LOST_STRANDED)
         esi_worker_stay_stranded(w);
     if (lost == ESI_LOST_SCHEDULER)

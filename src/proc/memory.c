@@ -16,6 +16,7 @@
 #include "term/parse.h"
 #include "term/struct.h"
 #include "term/tag.h"
+#include "term/work.h"
 
 /* Owner of what a thread keeps that is no process; lies on the heap. No pid's id: these have 61 bits. */
 #define OUTSIDE UINT64_MAX
@@ -331,4 +332,19 @@ void es_drop(es_term term)
     }
     if (self)
         esi_leave();
+}
+
+/* ---- the term room's memory ---- */
+
+/* A comparison of deep terms, which has no other way to fail. In a thread that is no process it comes back, and the program ends. */
+static void end_who_compares(void)
+{
+    struct esi_process *self = esi_enter();
+    if (self)
+        esi_end_with(self, es_from_atom(es_am_system_limit));
+}
+
+__attribute__((constructor(150))) static void plug_in(void)
+{
+    esi_work_no_memory = end_who_compares;
 }

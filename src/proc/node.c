@@ -19,6 +19,7 @@
 #include "platform/platform.h"
 #include "platform/poller.h"
 #include "platform/random.h"
+#include "platform/sim.h"
 #include "proc/end.h"
 #include "proc/contain/fault.h"
 #include "proc/fork.h"
@@ -114,6 +115,8 @@ void esi_node_process_gone(bool was_first, int status)
     /* After a deadlock under simulation the node ends while its first process still lives: the first status counts. */
     if (was_first && !atomic_load_explicit(&run.first_is_gone, memory_order_relaxed)) {
         esi_node.exit_status = status;
+        if (esi_node.is_sim)
+            esi_trace_mix(esi_sim_trace_hash());
         atomic_store_explicit(&run.first_is_gone, true, memory_order_release);
         sem_post(&run.ended);
     } else if (atomic_load_explicit(&esi_node.state, memory_order_relaxed) == ESI_NODE_STOPPING) {
@@ -121,20 +124,28 @@ void esi_node_process_gone(bool was_first, int status)
     }
 }
 
+bool esi_node_is_over(void)
+{
+    return atomic_load_explicit(&run.first_is_gone, memory_order_relaxed) ||
+           atomic_load_explicit(&esi_node.state, memory_order_relaxed) != ESI_NODE_UP;
+}
+
+void esi_node_end(int status)
+{
+    esi_node_process_gone(true, status);
+    while (atomic_load_explicit(&esi_node.state, memory_order_acquire) == ESI_NODE_UP)
+        sched_yield();
+}
+
 void esi_node_stuck(void)
 {
-    if (atomic_load_explicit(&run.first_is_gone, memory_order_relaxed) ||
-        atomic_load_explicit(&esi_node.state, memory_order_relaxed) == ESI_NODE_STOPPING) {
-        /* The stopper is on its way, or will send more. */
+    if (esi_node_is_over()) { /* the stopper is on its way, or will send more */
         sched_yield();
         return;
     }
     esi_log(ESI_LOG_ERROR, "simulation: %lld processes wait for ever and no timer runs; the node ends",
             (long long)esi_table_count());
-    esi_node.exit_status = 1;
-    esi_node_process_gone(true, 1);
-    while (atomic_load_explicit(&esi_node.state, memory_order_acquire) == ESI_NODE_UP)
-        sched_yield();
+    esi_node_end(1);
 }
 
 /* ---------------------------------------------------------------- starting */
@@ -259,6 +270,15 @@ fini_pool:
 
 /* ---------------------------------------------------------------- stopping */
 
+/* Without memory for the signal it is tried again, a few times: nobody else would ask this process to end. */
+static void end_one(uint64_t id, es_atom reason)
+{
+    enum { TRIES = 10 };
+    const struct timespec pause = {0, ESI_NS_PER_MS};
+    for (int i = 0; i < TRIES && esi_plug.send_exit((es_pid){.id = id}, es_from_atom(reason)) != ES_OK; i++)
+        nanosleep(&pause, NULL);
+}
+
 /* An exit signal to everybody: `shutdown`, then `kill`. */
 static void end_everybody(es_atom reason)
 {
@@ -266,7 +286,7 @@ static void end_everybody(es_atom reason)
     for (struct esi_process *p; (p = esi_table_next(&index));) {
         uint64_t id = atomic_load_explicit(&p->id, memory_order_relaxed);
         if (id && esi_plug.send_exit)
-            esi_plug.send_exit((es_pid){.id = id}, es_from_atom(reason));
+            end_one(id, reason);
     }
 }
 
@@ -332,10 +352,23 @@ static void stop_workers(void)
     }
 }
 
+/* Those who were spawned when no thread came that would have run them: the node could not start. */
+static void end_who_never_ran(void)
+{
+    uint64_t index = 0;
+    for (struct esi_process *p; (p = esi_table_next(&index));) {
+        esi_process_doom(p, es_from_atom(es_am_shutdown));
+        esi_end_without_stack(p);
+        esi_process_gone(p);
+    }
+}
+
 /* True: `shutdown` was enough. The state is STOPPING. */
 static bool stop(int64_t polite_ms)
 {
     esi_asymmetric_heavy(); /* who is spawned just now is in the table for us, or is refused: spawn.c, is_too_late() */
+    if (atomic_load_explicit(&esi_node.worker_count, memory_order_relaxed) == 0 && !esi_node.is_driven)
+        end_who_never_ran();
     end_everybody(es_am_shutdown);
     /* This room alone, as its tests link it, sends no exit signals: nobody ends who does not end by himself. */
     bool is_alone = !esi_plug.send_exit;
@@ -590,6 +623,8 @@ int es_run(void (*first)(void *), void *argument, const es_options *options)
 {
     const char *seed = getenv("ES_SIM");
     if (seed && *seed) {
+        if (esi_plug.simulate)
+            return esi_plug.simulate(first, argument, options);
         uint64_t hash = 0;
         int status = es_run_simulated(strtoull(seed, NULL, 0), first, argument, options, &hash);
         fprintf(stderr, "engset: simulated with seed %s, trace %016llx\n", seed, (unsigned long long)hash);

@@ -15,6 +15,12 @@ void esi_node_process_gone(bool was_first, int status);
 /* Simulated: everybody waits and there is no timer. */
 void esi_node_stuck(void);
 
+/* Simulated: the first process is gone, or the node stops: from here on it does not go by the seed any more. */
+bool esi_node_is_over(void);
+
+/* Simulated: the node is to end with `status`, though its first process lives; it stops when this returns. The worker, between two turns. */
+void esi_node_end(int status);
+
 /* Simulated: goes into the trace hash. */
 void esi_trace_mix(uint64_t value);
 

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <unistd.h>
+#include "platform/os.h"
 #include "proc/end.h"
 
 struct esi_process_extra *esi_process_extra(struct esi_process *self)
@@ -111,7 +112,7 @@ int esi_close_fd(int fd)
 {
     if (esi_plug.descriptor_closing)
         esi_plug.descriptor_closing(fd);
-    int result = close(fd);
+    int result = esi_os_close(fd);
     if (esi_plug.descriptor_closed)
         esi_plug.descriptor_closed();
     return result;

@@ -357,6 +357,8 @@ struct esi_plug {
     uint64_t (*watcher)(const struct esi_bond *bond);
     /* A timer ESI_RINGS_MESSAGE is due: its message is sent. With its wheel's lock held; any worker, must be short. */
     void (*timer_rings)(struct esi_timer *timer);
+    /* es_run() with ES_SIM in the environment: in that world, by its rules. */
+    int (*simulate)(void (*first)(void *), void *argument, const es_options *options);
     /* esi_send_exit(), for the node's stop. */
     es_err (*send_exit)(es_pid to, es_term reason);
     /* `self` ends and has ESI_FLAG_KNOWN; its inbox is closed, its bonds are not told yet. */

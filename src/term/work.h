@@ -60,8 +60,8 @@ static inline bool esi_work_push(struct esi_work *work, const uint64_t *a, const
     return true;
 }
 
-/* Called, and must not come back, when a comparison finds no memory for its frames: the process room ends the
- * process here. NULL: the program ends. Set once, before there are threads. */
+/* Called when a comparison finds no memory for its frames: the process room ends the calling process here. When it comes back, or
+ * is NULL, the program ends. Set once, before there are threads. */
 extern void (*esi_work_no_memory)(void);
 
 #endif

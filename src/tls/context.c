@@ -322,13 +322,15 @@ static es_err check(const char *call, const es_tls_options *o, bool is_server)
     return ES_OK;
 }
 
-/* What is in it goes now and not with the process. */
-static void close_box(struct box *box)
+/* What is in it goes now and not with the process. An error: with the process after all. */
+static es_err close_box(struct box *box)
 {
-    if (es_uninterrupted(ESI_TLS_STACK, step_release, box) != ES_OK)
-        return; /* no memory: with the process after all */
+    es_err error = es_uninterrupted(ESI_TLS_STACK, step_release, box);
+    if (error != ES_OK)
+        return error;
     es_disown(box);
     es_free(box);
+    return ES_OK;
 }
 
 /* A box with a context that is loaded and has no number; it is owned. NULL: an error, which is said. */
@@ -414,8 +416,7 @@ es_err es_tls_context_close(int64_t context)
     if (!search.box)
         return es_fail(ES_ENOTFOUND, "tls_context_close: context %lld is not this process's",
                        (long long)context);
-    close_box(search.box);
-    return ES_OK;
+    return close_box(search.box);
 }
 
 /* ---------------------------------------------------------------- the system's */

@@ -26,7 +26,7 @@ LOCKS = re.compile(r'pthread_(mutex|spin|rwlock)_\w*lock|sem_wait|pthread_cond_\
 MAY = {
     # The node itself, and threads that are no processes; no process runs there that a fault could end alone.
     'run_node': 'starts the node', 'bring_up': 'starts the node', 'stop': 'stops it', 'es_start': 'starts it', 'es_stop': 'stops it',
-    'es_run': 'starts it', 'es_run_simulated': 'starts it', 'es_loop_step': "the loop's thread", 'esi_loop_turn': "the loop's thread",
+    'es_run': 'starts it', 'es_run_simulated': 'starts it', 'es_simulate': 'starts it', 'es_loop_step': "the loop's thread", 'esi_loop_turn': "the loop's thread",
     'es_loop_fd': "the loop's thread", 'esi_outside_enter': 'of a thread that is no process', 'esi_outside_leave': 'the same',
     'es_wait_process': 'of a thread that is no process', 'esi_waiter_run': 'of a thread that is no process',
     # Nothing is half done when they are left.

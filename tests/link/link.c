@@ -209,6 +209,28 @@ STORY(a_pair_has_at_most_one_link_and_one_unlink_removes_it, "LNK-17")
     EXPECT(is_quiet());
 }
 
+static int64_t links_shown(void)
+{
+    es_info info;
+    return es_process_info(es_self(), &info) ? info.links : -1;
+}
+
+/* Also while the other has not answered yet, and when the link is made anew before that. */
+STORY(a_link_is_shown_no_more_once_it_is_removed, "LNK-17")
+{
+    es_pid p = es_spawn(waits);
+    for (int i = 0; i < 3; i++) {
+        es_link(p);
+        EXPECT(links_shown() == 1);
+        es_unlink(p);
+        EXPECT(links_shown() == 0);
+        if (i == 1) {
+            EXPECT(es_is_alive(p)); /* behind its answer */
+            EXPECT(links_shown() == 0);
+        }
+    }
+}
+
 STORY(links_from_both_sides_are_one_link, "LNK-18")
 {
     es_trap_exit(true);
@@ -609,6 +631,7 @@ int main(void)
         cmocka_unit_test(a_raised_kill_is_an_ordinary_reason),
         cmocka_unit_test(an_exit_to_the_dead_is_nothing),
         cmocka_unit_test(a_pair_has_at_most_one_link_and_one_unlink_removes_it),
+        cmocka_unit_test(a_link_is_shown_no_more_once_it_is_removed),
         cmocka_unit_test(links_from_both_sides_are_one_link),
         cmocka_unit_test(a_link_to_oneself_is_nothing),
         cmocka_unit_test(unlinking_who_was_never_linked_is_fine),

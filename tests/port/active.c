@@ -1,6 +1,7 @@
 /* active.c - proves src/port/active.c, packet.c and give.c: data as messages with credit, packets, and another owner. */
 #include <netinet/in.h>
 #include "base/fail.h"
+#include "platform/os.h"
 #include "streams.h"
 
 ES_ATOMS(tcp, tcp_closed, tcp_error, econnreset, emsgsize, result, ready, begin_);
@@ -44,6 +45,7 @@ static void writes(int fd, const char *data, size_t size)
 
 /* ---------------------------------------------------------------- credit */
 
+/* Real: a network may bring in two messages what was written in one piece, as the simulated one does. */
 REAL_STORY(data_comes_as_messages_until_the_credit_is_used_up, 1, "")
 {
     int pair[2];
@@ -66,7 +68,7 @@ REAL_STORY(data_comes_as_messages_until_the_credit_is_used_up, 1, "")
     EXPECT(is_quiet());
 }
 
-REAL_STORY(credit_adds_up_may_be_endless_and_ends_at_once, 1, "")
+STORY(credit_adds_up_may_be_endless_and_ends_at_once, "")
 {
     int pair[2];
     connect_pair(pair);
@@ -90,7 +92,7 @@ REAL_STORY(credit_adds_up_may_be_endless_and_ends_at_once, 1, "")
     EXPECT(es_active(pair[1], 1) == ES_ECLOSED);
 }
 
-REAL_STORY(the_end_and_a_reset_come_as_messages, 1, "")
+STORY(the_end_and_a_reset_come_as_messages, "")
 {
     int pair[2];
     char byte;
@@ -108,13 +110,14 @@ REAL_STORY(the_end_and_a_reset_come_as_messages, 1, "")
     EXPECT(es_close(pair[1]) == ES_OK);
     connect_pair(pair);
     EXPECT(es_active(pair[1], 5) == ES_OK);
-    EXPECT(setsockopt(pair[0], SOL_SOCKET, SO_LINGER, &(struct linger){1, 0}, sizeof(struct linger)) == 0);
+    EXPECT(esi_os_setsockopt(pair[0], SOL_SOCKET, SO_LINGER, &(struct linger){1, 0}, sizeof(struct linger)) ==
+           0);
     EXPECT(es_close(pair[0]) == ES_OK);
     EXPECT(got(ES_TUPLE(tcp_error, pair[1], econnreset)));
     EXPECT(got(ES_TUPLE(tcp_closed, pair[1])));
 }
 
-REAL_STORY(pipes_and_unix_sockets_are_active_as_well, 1, "")
+STORY(pipes_and_unix_sockets_are_active_as_well, "")
 {
     int fds[2];
     char text[80];
@@ -163,7 +166,7 @@ static void is_limited_and_buys(es_term argument)
     es_send(parent, ES_TUPLE(result, count));
 }
 
-REAL_STORY(data_that_was_asked_for_by_number_does_not_count_against_the_limit, 1, "")
+STORY(data_that_was_asked_for_by_number_does_not_count_against_the_limit, "")
 {
     static const es_limit_policy policies[] = {ES_LIMIT_KILL, ES_LIMIT_DROP_NEWEST, ES_LIMIT_DROP_OLDEST};
     for (size_t i = 0; i < sizeof policies / sizeof *policies; i++) {
@@ -193,7 +196,7 @@ static void is_limited_and_inherits(es_term argument)
     es_send(parent, ES_TUPLE(result, count));
 }
 
-REAL_STORY(what_goes_to_the_next_owner_does_not_count_against_its_limit, 1, "")
+STORY(what_goes_to_the_next_owner_does_not_count_against_its_limit, "")
 {
     int pair[2];
     connect_pair(pair);
@@ -227,7 +230,7 @@ static int64_t memory_of_self(void)
 }
 
 /* Whatever the peer sends: no more is read than was asked for. */
-REAL_STORY(a_flood_with_small_credit_takes_bounded_memory, 1, "")
+STORY(a_flood_with_small_credit_takes_bounded_memory, "")
 {
     int pair[2];
     char buffer[1];
@@ -256,7 +259,7 @@ REAL_STORY(a_flood_with_small_credit_takes_bounded_memory, 1, "")
 }
 
 /* More than a visit's share is there at once: the poller comes again, without another word from the peer. */
-REAL_STORY(all_that_is_there_comes_without_another_event, 1, "")
+STORY(all_that_is_there_comes_without_another_event, "")
 {
     int pair[2];
     char line[1];
@@ -278,7 +281,7 @@ static const struct {
 } lengths[] = {{ES_PACKET_1, 1}, {ES_PACKET_2, 2}, {ES_PACKET_4, 4}};
 
 /* A packet of each size, byte by byte or in one piece. */
-REAL_STORY(packets_come_as_they_were_sent_however_they_are_cut, 1, "")
+STORY(packets_come_as_they_were_sent_however_they_are_cut, "")
 {
     static const size_t sizes[] = {0, 1, 2, 63, 64, 65, 255};
     char data[256], buffer[256];
@@ -319,7 +322,7 @@ REAL_STORY(packets_come_as_they_were_sent_however_they_are_cut, 1, "")
     }
 }
 
-REAL_STORY(lines_come_one_by_one_and_the_last_may_lack_its_feed, 1, "")
+STORY(lines_come_one_by_one_and_the_last_may_lack_its_feed, "")
 {
     int pair[2];
     char buffer[16];
@@ -340,7 +343,7 @@ REAL_STORY(lines_come_one_by_one_and_the_last_may_lack_its_feed, 1, "")
     EXPECT(is_quiet());
 }
 
-REAL_STORY(what_was_read_ahead_is_read_first_when_packets_end, 1, "")
+STORY(what_was_read_ahead_is_read_first_when_packets_end, "")
 {
     int pair[2];
     char buffer[16];
@@ -357,7 +360,7 @@ REAL_STORY(what_was_read_ahead_is_read_first_when_packets_end, 1, "")
     EXPECT(es_read(pair[1], buffer, sizeof buffer, in_ms(PATIENCE_MS)) == 1);
 }
 
-REAL_STORY(a_packet_that_is_too_long_is_an_error_and_ends_the_connection, 1, "")
+STORY(a_packet_that_is_too_long_is_an_error_and_ends_the_connection, "")
 {
     int pair[2];
     char buffer[16], line[32] = "more than ten bytes\n";
@@ -391,7 +394,7 @@ REAL_STORY(a_packet_that_is_too_long_is_an_error_and_ends_the_connection, 1, "")
 }
 
 /* A header that announces much does not take memory for it. */
-REAL_STORY(memory_grows_with_what_comes_and_not_with_what_is_announced, 1, "")
+STORY(memory_grows_with_what_comes_and_not_with_what_is_announced, "")
 {
     int pair[2];
     static char data[300000], buffer[300000];
@@ -455,7 +458,7 @@ static void sends_bytes(es_term argument)
 }
 
 /* While bytes stream in: some are in the giver's mailbox, and none may overtake another. */
-REAL_STORY(who_is_given_a_descriptor_gets_all_that_comes_in_its_order, 100, "")
+STORY_WITH(who_is_given_a_descriptor_gets_all_that_comes_in_its_order, 100, "", play)
 {
     for (long round = 0; round < rounds(1000); round++) {
         int pair[2], before = descriptors_open();
@@ -478,7 +481,7 @@ REAL_STORY(who_is_given_a_descriptor_gets_all_that_comes_in_its_order, 100, "")
     }
 }
 
-REAL_STORY(what_is_given_is_closed_with_its_new_owner, 1, "")
+STORY(what_is_given_is_closed_with_its_new_owner, "")
 {
     int pair[2], before = descriptors_open();
     char byte;
@@ -496,7 +499,7 @@ REAL_STORY(what_is_given_is_closed_with_its_new_owner, 1, "")
 }
 
 /* To somebody who is just being killed: it arrives, or is answered for; it is closed in any case. */
-REAL_STORY(what_is_given_to_a_dying_process_is_closed, 1000, "")
+STORY_WITH(what_is_given_to_a_dying_process_is_closed, 1000, "", play)
 {
     int before = descriptors_open();
     for (long round = 0; round < rounds(10000); round++) {
@@ -523,7 +526,7 @@ static void is_active_and_waits(es_term argument)
     waits();
 }
 
-REAL_STORY(the_peer_of_an_active_owner_that_dies_sees_the_end, 1, "")
+STORY(the_peer_of_an_active_owner_that_dies_sees_the_end, "")
 {
     es_address at;
     int before = descriptors_open(), listener = listen_any(&at);
@@ -543,7 +546,7 @@ REAL_STORY(the_peer_of_an_active_owner_that_dies_sees_the_end, 1, "")
     EXPECT(descriptors_open() == before);
 }
 
-REAL_STORY(without_memory_for_a_message_the_connection_ends_and_that_is_told, 1, "RES-01")
+STORY(without_memory_for_a_message_the_connection_ends_and_that_is_told, "RES-01")
 {
     for (int n = 1; n < 4; n++) {
         int pair[2];

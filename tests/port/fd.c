@@ -30,7 +30,7 @@ static es_pid waiting_for(int fd, int events)
     return pid;
 }
 
-REAL_STORY(what_is_ready_comes_back_at_once, 1, "")
+STORY(what_is_ready_comes_back_at_once, "")
 {
     int pair[2];
     make_pair(pair);
@@ -42,7 +42,7 @@ REAL_STORY(what_is_ready_comes_back_at_once, 1, "")
     EXPECT(es_wait_fd(pair[0], POLLIN, 0) == POLLIN);
 }
 
-REAL_STORY(what_is_not_open_is_not_owned, 1, "")
+STORY(what_is_not_open_is_not_owned, "")
 {
     int fd = dup(0);
     EXPECT(fd >= 0 && close(fd) == 0);
@@ -50,7 +50,7 @@ REAL_STORY(what_is_not_open_is_not_owned, 1, "")
     EXPECT(es_close(fd) == ES_ENOTFOUND);
 }
 
-REAL_STORY(a_waiter_wakes_when_it_becomes_readable, 1, "")
+STORY(a_waiter_wakes_when_it_becomes_readable, "")
 {
     int pair[2];
     make_pair(pair);
@@ -60,7 +60,7 @@ REAL_STORY(a_waiter_wakes_when_it_becomes_readable, 1, "")
 }
 
 /* A reader and a writer at one descriptor: what wakes the one does not disturb the other. */
-REAL_STORY(a_reader_and_a_writer_wait_at_one_descriptor, 1, "")
+STORY(a_reader_and_a_writer_wait_at_one_descriptor, "")
 {
     int pair[2];
     char byte[1024] = "";
@@ -91,7 +91,7 @@ static void sends_one(es_term argument)
     es_send(parent, ES_TUPLE(ready, es_self(), es_sendto(fd, byte, sizeof byte, &nobody, ES_INFINITY)));
 }
 
-REAL_STORY(a_sender_waits_for_room, 1, "RES-06")
+STORY(a_sender_waits_for_room, "RES-06")
 {
     int pair[2];
     char byte[1024] = "";
@@ -110,7 +110,7 @@ REAL_STORY(a_sender_waits_for_room, 1, "RES-06")
     EXPECT(got(ES_TUPLE(ready, sender, sizeof byte)));
 }
 
-REAL_STORY(a_hang_up_wakes_who_waits, 1, "")
+STORY(a_hang_up_wakes_who_waits, "")
 {
     int ends[2];
     EXPECT(pipe(ends) == 0);
@@ -120,7 +120,7 @@ REAL_STORY(a_hang_up_wakes_who_waits, 1, "")
     EXPECT(got(ES_TUPLE(ready, pid, POLLHUP)));
 }
 
-REAL_STORY(closing_wakes_readers_and_writers, 1, "")
+STORY(closing_wakes_readers_and_writers, "")
 {
     int pair[2];
     make_pair(pair);
@@ -132,7 +132,7 @@ REAL_STORY(closing_wakes_readers_and_writers, 1, "")
 }
 
 /* close(2) behind our back takes the descriptor out of the poller: the number's next meaning must be watched afresh. */
-REAL_STORY(a_number_that_was_closed_behind_our_back_can_be_waited_for_again, 1, "")
+STORY(a_number_that_was_closed_behind_our_back_can_be_waited_for_again, "")
 {
     int pair[2], again[2];
     EXPECT(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, pair) == 0);
@@ -148,7 +148,7 @@ REAL_STORY(a_number_that_was_closed_behind_our_back_can_be_waited_for_again, 1, 
     close(again[1]);
 }
 
-REAL_STORY(what_makes_no_sense_is_refused, 1, "")
+STORY(what_makes_no_sense_is_refused, "")
 {
     int pair[2];
     make_pair(pair);
@@ -160,7 +160,7 @@ REAL_STORY(what_makes_no_sense_is_refused, 1, "")
 }
 
 /* Many processes at one descriptor, killed and woken in any order, while its other end writes. */
-REAL_STORY(a_crowd_at_one_descriptor_is_woken_or_killed_and_nothing_is_left, 100, "")
+STORY_WITH(a_crowd_at_one_descriptor_is_woken_or_killed_and_nothing_is_left, 100, "", play)
 {
     for (long round = 0; round < rounds(100); round++) {
         int pair[2];

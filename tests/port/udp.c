@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include "base/fail.h"
+#include "platform/os.h"
 #include "waiting.h"
 
 ES_ATOMS(tick, sent, counted);
@@ -36,7 +37,7 @@ ssize_t sendto(int fd, const void *buffer, size_t size, int flags, const struct 
 
 /* ---------------------------------------------------------------- from here to there */
 
-REAL_STORY(a_datagram_comes_whole_and_with_its_sender, 1, "")
+STORY(a_datagram_comes_whole_and_with_its_sender, "")
 {
     es_address here, there, from;
     char buffer[16] = "", expected[80], text[80];
@@ -51,7 +52,7 @@ REAL_STORY(a_datagram_comes_whole_and_with_its_sender, 1, "")
     EXPECT(es_recvfrom(b, buffer, sizeof buffer, NULL, ES_INFINITY) == 5);
 }
 
-REAL_STORY(an_empty_datagram_is_one_and_a_long_one_is_cut, 1, "")
+STORY(an_empty_datagram_is_one_and_a_long_one_is_cut, "")
 {
     es_address here, from;
     char buffer[4] = "----";
@@ -97,7 +98,7 @@ static void sends_many(es_term argument)
 }
 
 /* Loopback drops what does not fit into the socket's buffer, but what comes is whole and in order. */
-REAL_STORY(a_flood_is_survived_and_what_arrives_is_in_order, 1, "")
+STORY(a_flood_is_survived_and_what_arrives_is_in_order, "")
 {
     es_address here;
     int fd = open_any(&here);
@@ -119,7 +120,7 @@ REAL_STORY(a_flood_is_survived_and_what_arrives_is_in_order, 1, "")
     EXPECT(count > 0);
 }
 
-REAL_STORY(one_receives_while_others_send_at_the_same_socket, 1, "")
+STORY(one_receives_while_others_send_at_the_same_socket, "")
 {
     es_address here;
     int fd = open_any(&here);
@@ -130,7 +131,7 @@ REAL_STORY(one_receives_while_others_send_at_the_same_socket, 1, "")
     EXPECT(got(sent));
 }
 
-REAL_STORY(two_that_wait_at_one_socket_get_a_datagram_each, 1, "")
+STORY(two_that_wait_at_one_socket_get_a_datagram_each, "")
 {
     es_address here;
     int fd = open_any(&here);
@@ -147,7 +148,7 @@ REAL_STORY(two_that_wait_at_one_socket_get_a_datagram_each, 1, "")
 
 /* ---------------------------------------------------------------- time */
 
-REAL_STORY(a_deadline_is_absolute_whatever_wakes_the_process, 1, "")
+STORY(a_deadline_is_absolute_whatever_wakes_the_process, "")
 {
     es_address here, from;
     char buffer[8];
@@ -177,7 +178,7 @@ REAL_STORY(a_deadline_that_is_over_still_takes_what_is_there, 1, "")
 
 /* ---------------------------------------------------------------- opening and closing */
 
-REAL_STORY(an_address_in_use_is_named_in_the_detail, 1, "")
+STORY(an_address_in_use_is_named_in_the_detail, "")
 {
     es_address here;
     char text[80];
@@ -192,7 +193,7 @@ REAL_STORY(an_address_in_use_is_named_in_the_detail, 1, "")
     EXPECT(es_udp_open(&here) >= 0);
 }
 
-REAL_STORY(what_cannot_be_opened_says_why, 1, "")
+STORY(what_cannot_be_opened_says_why, "")
 {
     es_address elsewhere = parsed("192.0.2.1:5060"), odd = {.length = 2};
     EXPECT(es_udp_open(&elsewhere) == ES_EOS);
@@ -203,15 +204,15 @@ REAL_STORY(what_cannot_be_opened_says_why, 1, "")
     EXPECT(strstr(es_last_detail(), "neither") != NULL);
 }
 
-REAL_STORY(a_socket_does_not_block_and_is_not_inherited, 1, "")
+STORY(a_socket_does_not_block_and_is_not_inherited, "")
 {
     es_address here;
     int fd = open_any(&here);
-    EXPECT(fcntl(fd, F_GETFL) & O_NONBLOCK);
+    EXPECT(esi_os_flags(fd) & O_NONBLOCK);
     EXPECT(fcntl(fd, F_GETFD) & FD_CLOEXEC);
 }
 
-REAL_STORY(who_waits_is_told_that_the_socket_was_closed, 1, "")
+STORY(who_waits_is_told_that_the_socket_was_closed, "")
 {
     es_address here, from;
     char buffer[8];
@@ -239,7 +240,7 @@ static void owns_a_socket(es_term argument)
         es_abort();
 }
 
-REAL_STORY(a_socket_is_closed_when_its_owner_ends_and_who_waits_is_told, 1, "CRH-09")
+STORY(a_socket_is_closed_when_its_owner_ends_and_who_waits_is_told, "CRH-09")
 {
     for (int i = 0; i < 2; i++) {
         es_address where;
@@ -257,7 +258,7 @@ REAL_STORY(a_socket_is_closed_when_its_owner_ends_and_who_waits_is_told, 1, "CRH
     }
 }
 
-REAL_STORY(a_number_that_means_another_socket_now_works_as_that, 1, "")
+STORY(a_number_that_means_another_socket_now_works_as_that, "")
 {
     es_address first, second, from;
     char buffer[8];
@@ -274,7 +275,7 @@ REAL_STORY(a_number_that_means_another_socket_now_works_as_that, 1, "")
 
 /* ---------------------------------------------------------------- kills */
 
-REAL_STORY(a_process_that_is_killed_in_its_wait_leaves_nothing_behind, 1000, "")
+STORY_WITH(a_process_that_is_killed_in_its_wait_leaves_nothing_behind, 1000, "", play)
 {
     es_address here;
     int fd = open_any(&here);
@@ -303,7 +304,7 @@ REAL_STORY(a_process_that_is_killed_in_its_wait_leaves_nothing_behind, 1000, "")
     }
 }
 
-REAL_STORY(an_exit_signal_ends_a_wait_and_frees_the_socket_that_it_waited_at, 1, "")
+STORY(an_exit_signal_ends_a_wait_and_frees_the_socket_that_it_waited_at, "")
 {
     es_address here;
     int fd = open_any(&here);
@@ -327,19 +328,6 @@ static void test_a_thread_that_is_no_process_is_told_so(void **state)
     assert_int_equal(es_udp_open(&any), ES_ENOPROC);
     assert_int_equal(es_recvfrom(0, buffer, 1, NULL, 0), ES_ENOPROC);
     assert_int_equal(es_sendto(0, buffer, 1, &any, 0), ES_ENOPROC);
-}
-
-static void simulated(void)
-{
-    es_address any = parsed("127.0.0.1:0");
-    EXPECT(es_udp_open(&any) == ES_EINVAL);
-    EXPECT(strstr(es_last_detail(), "not simulated") != NULL);
-}
-
-static void test_a_simulated_world_has_no_sockets_yet(void **state)
-{
-    (void)state;
-    play_simulated(simulated, 1);
 }
 
 static void without_memory(void *unused)
@@ -392,7 +380,6 @@ int main(void)
         cmocka_unit_test(a_process_that_is_killed_in_its_wait_leaves_nothing_behind),
         cmocka_unit_test(an_exit_signal_ends_a_wait_and_frees_the_socket_that_it_waited_at),
         cmocka_unit_test(test_a_thread_that_is_no_process_is_told_so),
-        cmocka_unit_test(test_a_simulated_world_has_no_sockets_yet),
         cmocka_unit_test(test_without_memory_nothing_is_half_done),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -59,6 +59,13 @@ static inline es_pid receiver(int fd)
     return pid;
 }
 
+/* Comes back when the thread that starts the node is done with it: what fails from here on fails in processes. */
+static inline void until_the_node_is_up(void)
+{
+    while (atomic_load(&esi_node.worker_count) < esi_node.scheduler_count)
+        es_yield();
+}
+
 static inline int waiters_now(void)
 {
     return atomic_load(&esi_node.polled);

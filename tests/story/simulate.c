@@ -149,6 +149,28 @@ CASE(every_world_begins_at_the_same_moment, 2, "")
     assert_true(slept_ns == first);
 }
 
+static uint64_t drawn;
+
+static void draws(void)
+{
+    drawn = es_random();
+    EXPECT(es_random() != drawn);
+}
+
+CASE(random_numbers_come_from_the_seed_there_and_nowhere_else, 1, "")
+{
+    play_simulated(draws, 1);
+    uint64_t first = drawn;
+    play_simulated(draws, 1);
+    assert_true(drawn == first);
+    play_simulated(draws, 2); /* ends with seed 2 */
+    assert_true(drawn != first);
+    play_real(draws);
+    first = drawn;
+    play_real(draws);
+    assert_true(drawn != first);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -157,6 +179,7 @@ int main(void)
         cmocka_unit_test(a_world_in_which_everybody_waits_ends_with_a_failure),
         cmocka_unit_test(an_hours_sleep_takes_no_time),
         cmocka_unit_test(every_world_begins_at_the_same_moment),
+        cmocka_unit_test(random_numbers_come_from_the_seed_there_and_nowhere_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

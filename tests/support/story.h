@@ -76,6 +76,20 @@ static inline void play(void (*body)(void))
     play_simulated(body, 10);
 }
 
+static inline void play_in_ten_worlds(void (*body)(void))
+{
+    play_simulated(body, 10);
+}
+
+/* The trace of one simulated world, to be compared with that of another. */
+static inline uint64_t story_trace(void (*body)(void), unsigned long seed)
+{
+    uint64_t trace = 0;
+    story_begin(body);
+    story_check(es_run_simulated(seed, story_first, NULL, NULL, &trace), "simulated", seed);
+    return trace;
+}
+
 #define STORY_WITH(name, times, ids, player) \
     static void name##_story(void);          \
     CASE(name, times, ids)                   \
@@ -84,6 +98,7 @@ static inline void play(void (*body)(void))
     }                                        \
     static void name##_story(void)
 #define STORY(name, ids)             STORY_WITH(name, 1, ids, play)
+#define SIMULATED_STORY(name, ids)   STORY_WITH(name, 1, ids, play_in_ten_worlds)
 #define REAL_STORY(name, times, ids) STORY_WITH(name, times, ids, play_real)
 
 /* ---------------------------------------------------------------- casts */

@@ -2,29 +2,13 @@
  *
  * What must hold is asserted; how long it took is printed, and asserted only with ES_TIMING in the environment (a release build on a
  * machine that does nothing else). */
-#include <dirent.h>
 #include <limits.h>
 #include <malloc.h>
-#include <unistd.h>
-#include "story.h"
-#include "platform/sanitize.h"
-#include "proc/contain/report.h"
+#include "use.h"
 
 ES_ATOMS(filler, done, ready);
 
-#ifdef __clang__
-#define AS_WRITTEN noinline, optnone
-#else
-#define AS_WRITTEN noinline, noipa
-#endif
-#define UNCHECKED __attribute__((AS_WRITTEN, no_sanitize("address", "undefined", "thread")))
-
 static _Atomic bool is_over;
-
-static void no_report(const char *text, size_t length)
-{
-    (void)text, (void)length;
-}
 
 static void play_storm(void (*body)(void))
 {
@@ -33,81 +17,6 @@ static void play_storm(void (*body)(void))
     esi_report_set_sink(no_report);
     play_real(body);
     esi_report_set_sink(NULL);
-}
-
-/* ---- what the node has in use ---- */
-
-/* Rounds before the first look: a short run's tenth alone is over before each stack and each spare thread has served once. */
-enum { WARM_UP = 1000 };
-
-/* Pages that are touched for the first time here or there, in a node of 3 MB; less than a byte a fault would be more in the long run. */
-enum { NOISE_KB = 64, THREAD_KB = 40 /* what a spare that was needed later brings */ };
-
-struct use {
-    long memory_kb, descriptors, threads, mappings;
-};
-
-static long status_field(const char *name)
-{
-    char line[256];
-    long value = 0;
-    FILE *file = fopen("/proc/self/status", "r");
-    while (file && fgets(line, sizeof line, file))
-        if (strncmp(line, name, strlen(name)) == 0)
-            value = strtol(line + strlen(name), NULL, 10);
-    if (file)
-        fclose(file);
-    return value;
-}
-
-static long count_entries(const char *folder)
-{
-    long count = 0;
-    DIR *list = opendir(folder);
-    while (list && readdir(list))
-        count++;
-    if (list)
-        closedir(list);
-    return count;
-}
-
-static long count_mappings(void)
-{
-    long count = 0;
-    FILE *file = fopen("/proc/self/maps", "r");
-    for (int c; file && (c = fgetc(file)) != EOF;)
-        count += c == '\n';
-    if (file)
-        fclose(file);
-    return count;
-}
-
-static void look_at_use(void *out)
-{
-    *(struct use *)out =
-        (struct use){status_field("VmRSS:") + status_field("VmPTE:"), count_entries("/proc/self/fd"),
-                     count_entries("/proc/self/task"), count_mappings()};
-}
-
-static struct use use_now(void)
-{
-    struct use use = {0};
-    EXPECT(es_on_big_stack(256 << 10, look_at_use, &use) == ES_OK);
-    return use;
-}
-
-static void compare(const char *what, long rounds_done, struct use tenth, struct use last)
-{
-    printf("%ld %s: after a tenth %ld KB, %ld descriptors, %ld threads, %ld mappings; after all %ld KB, %ld, "
-           "%ld, %ld\n",
-           rounds_done, what, tenth.memory_kb, tenth.descriptors, tenth.threads, tenth.mappings,
-           last.memory_kb, last.descriptors, last.threads, last.mappings);
-    EXPECT(last.descriptors == tenth.descriptors);
-    EXPECT(last.threads <= tenth.threads + 8); /* as many spares as were needed at once by then */
-    EXPECT(last.mappings <= tenth.mappings + tenth.mappings / 50 + 8 * 2);
-    if (!ESI_ASAN && !ESI_TSAN)
-        EXPECT(last.memory_kb <= tenth.memory_kb + tenth.memory_kb / 50 + NOISE_KB +
-                                     (last.threads - tenth.threads) * THREAD_KB);
 }
 
 /* ---- a ticker, to see how long others wait ---- */

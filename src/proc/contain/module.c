@@ -366,14 +366,17 @@ es_err es_contain(const char *soname)
         return ES_ENOTFOUND;
     es_err err = ES_OK;
     uint32_t before = esi_uninterrupted_lock(&lock);
-    if (!is_promised(soname)) {
+    bool is_new = !is_promised(soname);
+    if (is_new) {
         if (promise_count == PROMISES_MAX)
             err = ES_ELIMIT;
         else
             copy_cut(promises[promise_count++], sizeof promises[0], soname);
     }
-    if (err == ES_OK && is_started() && !publish())
+    if (err == ES_OK && is_started() && !publish()) {
+        promise_count -= is_new;
         err = ES_ENOMEM;
+    }
     esi_uninterrupted_unlock(&lock, before);
     return err;
 }

@@ -413,25 +413,23 @@ void esi_rx_as_tuple(struct esi_rx *rx)
     struct esi_process *self = esi_enter();
     /* Converted once; the typed block itself is replaced in the mailbox's place by what it says. */
     struct esi_message *tuple = esi_struct_to_message(rx->message->type, rx->message->words);
-    if (!tuple) {
-        rx->cur = es_none();
+    if (!tuple)
+        esi_end_with(self, es_from_atom(es_am_system_limit));
+    tuple->to = self->id;
+    if (rx->is_out) {
+        esi_list_remove(&rx->message->in_list);
+        hold(self, tuple);
     } else {
-        tuple->to = self->id;
-        if (rx->is_out) {
-            esi_list_remove(&rx->message->in_list);
-            hold(self, tuple);
-        } else {
-            esi_mailbox_replace(&self->mailbox, rx->message, tuple, rx->slot - 1);
-        }
-        self->memory_bytes += (int64_t)tuple->size_bytes - (int64_t)rx->message->size_bytes;
-        tuple->is_counted = rx->message->is_counted;
-        tuple->state = rx->message->state;
-        if (rx->at == (void *)&rx->message->in_list)
-            rx->at = &tuple->in_list;
-        esi_message_free(rx->message);
-        rx->message = tuple;
-        rx->cur = tuple->term;
+        esi_mailbox_replace(&self->mailbox, rx->message, tuple, rx->slot - 1);
     }
+    self->memory_bytes += (int64_t)tuple->size_bytes - (int64_t)rx->message->size_bytes;
+    tuple->is_counted = rx->message->is_counted;
+    tuple->state = rx->message->state;
+    if (rx->at == (void *)&rx->message->in_list)
+        rx->at = &tuple->in_list;
+    esi_message_free(rx->message);
+    rx->message = tuple;
+    rx->cur = tuple->term;
     esi_leave();
 }
 

@@ -9,7 +9,9 @@
  *     lets the next one go. A sender that ends does this by a bond of its own.
  * I3  When the receiver ends, all who ask are told.
  * I4  Before it waits, a sender publishes for whom (waits_for) and then follows these words from mailbox to full mailbox; if they lead back
- *     to itself, nobody of the circle would take a message out. seq_cst: of those who close a circle at once, one sees it. */
+ *     to itself, nobody of the circle would take a message out. seq_cst: of those who close a circle at once, one sees it.
+ * I5  The last place of a mailbox of the circle may be taken by somebody who is not in it, while all wait already. His message wakes
+ *     who waits there, and who is woken follows the words again. seq_cst: he counts before he sends. */
 #include "proc/mailbox/room.h"
 
 #include "platform/clock.h"
@@ -142,7 +144,7 @@ static bool closes_a_circle(struct esi_process *self, uint64_t to)
     return false;
 }
 
-/* Waits until the receiver says that there was room. ES_OK, ES_ETIMEOUT, ES_ECLOSED, ES_ENOMEM. */
+/* Waits until the receiver says that there was room. ES_OK, ES_ETIMEOUT, ES_ECLOSED, ES_EDEADLK, ES_ENOMEM. */
 static es_err wait_for_room(struct esi_process *self, uint64_t to, uint64_t deadline_ns)
 {
     struct asking_bond *asking = esi_bond_new(sizeof *asking);
@@ -155,13 +157,13 @@ static es_err wait_for_room(struct esi_process *self, uint64_t to, uint64_t dead
     uint64_t reference = asking->reference = esi_reference_next();
     esi_bond_insert(self, &asking->bond, &asking_kind, to);
     es_term answer = es_none();
-    es_err error = esi_ask_until(self, to, question, reference, deadline_ns, &answer);
+    es_err error = esi_ask_until(self, to, question, reference, deadline_ns, closes_a_circle, &answer);
     esi_bond_remove(self, &asking->bond);
     esi_bond_free(asking, sizeof *asking);
-    if (error == ES_ETIMEOUT)
+    if (error != ES_OK) {
         tell_to_forget(to, reference);
-    if (error != ES_OK)
         return error;
+    }
     return es_is(answer, es_am_ok) ? ES_OK : es_is(answer, es_am_noproc) ? ES_ECLOSED : ES_ENOMEM;
 }
 

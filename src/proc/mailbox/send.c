@@ -76,7 +76,7 @@ static __attribute__((noinline)) bool heed_receiver(struct esi_process *self, st
 void esi_send_block(struct esi_process *self, uint64_t to, struct esi_message *message)
 {
     struct esi_process *p = esi_process_slot(to);
-    esi_probe(SEND, self ? self->id : 0, to, message->size_bytes);
+    esi_probe(SEND, self ? self->id : 0, to, (uintptr_t)message);
     uint32_t flags = p ? atomic_load_explicit(&p->flags, memory_order_relaxed) : 0;
     if (__builtin_expect(flags & (ESI_FLAG_LIMITED | ESI_FLAG_BEHIND), 0) &&
         !heed_receiver(self, p, flags, to, message)) {
@@ -89,7 +89,7 @@ void esi_send_block(struct esi_process *self, uint64_t to, struct esi_message *m
 
 void esi_send_uncounted(uint64_t to, struct esi_message *message)
 {
-    esi_probe(SEND, 0, to, message->size_bytes);
+    esi_probe(SEND, 0, to, (uintptr_t)message);
     if (!esi_signal_push(to, message))
         esi_message_free(message);
 }

@@ -128,7 +128,7 @@ bool esi_signals_must_end(struct esi_process *self)
 
 static inline void deliver(struct esi_process *self, struct esi_message *message)
 {
-    esi_probe(DELIVER, self->id, message->tag, message->size_bytes);
+    esi_probe(DELIVER, self->id, message->tag, (uintptr_t)message);
     self->memory_bytes += (int64_t)message->size_bytes;
     esi_mailbox_append(&self->mailbox, message);
     if (__builtin_expect(self->extra && self->extra->memory_limit_bytes &&

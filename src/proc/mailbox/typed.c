@@ -29,7 +29,7 @@ void *esi_struct_from_message(struct esi_process *self, const struct es_struct_d
 {
     struct esi_message *block = esi_message_new(type->size);
     if (!block)
-        return NULL;
+        esi_end_with(self, es_from_atom(es_am_system_limit));
     if (esi_struct_from_term(type, term, block->words) != ES_OK) {
         esi_message_free(block);
         return NULL;

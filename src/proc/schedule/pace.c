@@ -2,6 +2,7 @@
 #include <sched.h>
 #include <time.h>
 #include "platform/clock.h"
+#include "platform/random.h"
 #include "proc/enter.h"
 #include "proc/process.h"
 
@@ -66,6 +67,15 @@ void es_sleep(int64_t time_ms)
     while (deadline_ns == ESI_NO_DEADLINE || esi_clock_now_ns() < deadline_ns)
         esi_wait(self, deadline_ns);
     esi_leave();
+}
+
+uint64_t es_random(void)
+{
+    struct esi_process *self = esi_enter();
+    uint64_t number = esi_random_u64();
+    if (self)
+        esi_leave();
+    return number;
 }
 
 int64_t es_now_ns(void)

@@ -159,6 +159,13 @@ struct esi_process *esi_runq_take(struct esi_runq *q, bool *goes_on)
     return process_of(node);
 }
 
+static void take_out(struct esi_runq *q, struct esi_list *list, struct esi_list *node)
+{
+    esi_list_remove(node);
+    out_of_line(q, list, node);
+    count(q, -1);
+}
+
 struct esi_process *esi_runq_draw(struct esi_runq *q, struct esi_random *random)
 {
     pthread_spin_lock(&q->lock);
@@ -171,12 +178,29 @@ struct esi_process *esi_runq_draw(struct esi_runq *q, struct esi_random *random)
         node = list->next;
         for (uint64_t drawn = esi_random_below(random, waiting); drawn > 0; drawn--)
             node = node->next;
-        esi_list_remove(node);
-        out_of_line(q, list, node);
-        count(q, -1);
+        take_out(q, list, node);
     }
     pthread_spin_unlock(&q->lock);
     return process_of(node);
+}
+
+struct esi_process *esi_runq_best(struct esi_runq *q, uint64_t (*rank)(const struct esi_process *p))
+{
+    pthread_spin_lock(&q->lock);
+    struct esi_list *list = choose(q), *best = NULL;
+    uint64_t highest = 0;
+    ESI_LIST_EACH(it, list)
+    {
+        uint64_t its = rank(process_of(it));
+        if (!best || its > highest) {
+            best = it;
+            highest = its;
+        }
+    }
+    if (best)
+        take_out(q, list, best);
+    pthread_spin_unlock(&q->lock);
+    return process_of(best);
 }
 
 int esi_runq_steal(struct esi_runq *q, struct esi_list *loot)

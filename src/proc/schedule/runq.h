@@ -46,6 +46,9 @@ struct esi_process *esi_runq_take(struct esi_runq *runq, bool *goes_on);
 /* Anyone of the line that would be next, whom `random` draws; NULL: nobody waits. For a simulated scheduler, where nobody is young. */
 struct esi_process *esi_runq_draw(struct esi_runq *runq, struct esi_random *random);
 
+/* The one of that line whose rank is the highest, the first of those; NULL: nobody waits. Likewise. */
+struct esi_process *esi_runq_best(struct esi_runq *runq, uint64_t (*rank)(const struct esi_process *p));
+
 /* Moves half of what waits (at most 64) to `loot`; gives how many: 0 also if somebody else is at the queue just now. Any thread. */
 int esi_runq_steal(struct esi_runq *runq, struct esi_list *loot);
 

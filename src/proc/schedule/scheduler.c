@@ -11,9 +11,12 @@
 #include "platform/clock.h"
 #include "platform/platform.h"
 #include "platform/poller.h"
+#include "platform/sim.h"
 #include "proc/node.h"
+#include "proc/schedule/rules.h"
 #include "proc/sweep.h"
 
+enum { LOOK_ONE_IN = 4, HURRY_ONE_IN = 64 }; /* simulated, a pick */
 enum { ROUSE_LENGTH = 16, ROUSE_PICKS = 6, BIRTH_COST = 4, SPIN_LOOKS = 200 };
 
 void esi_scheduler_init(struct esi_scheduler *s, int index, uint64_t seed)
@@ -51,6 +54,8 @@ void esi_runq_push(struct esi_scheduler *s, struct esi_process *p)
     rouse_for(esi_runq_put(&s->runq, p));
 }
 
+const struct esi_rules *esi_rules;
+
 /* Simulated: anyone in the queue may be next. Under the lock all the same: who stops the node is another thread. */
 static struct esi_process *draw(struct esi_scheduler *s)
 {
@@ -58,7 +63,7 @@ static struct esi_process *draw(struct esi_scheduler *s)
         esi_runq_push(s, s->next);
         s->next = NULL;
     }
-    return esi_runq_draw(&s->runq, &s->random);
+    return esi_rules ? esi_rules->pick(s) : esi_runq_draw(&s->runq, &s->random);
 }
 
 /* Gives the first of the loot and queues the rest here. */
@@ -109,9 +114,44 @@ static void fire_timers_now(struct esi_scheduler *s)
     esi_scheduler_fire_timers(s, now);
 }
 
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Simulated: time goes on to what happens next, a timer or something in the network. False: nothing will happen. */
+static bool go_on_in_time(struct esi_scheduler *s)
+{
+    uint64_t next = sooner(atomic_load_explicit(&s->wheel_next_ns, memory_order_relaxed), esi_sim_next_ns());
+    if (esi_rules)
+        next = sooner(next, esi_rules->next_ns());
+    if (next == UINT64_MAX)
+        return false;
+    if (next > esi_clock_now_ns())
+        esi_sim_clock_advance_to(next);
+    esi_trace_mix(next);
+    esi_probe(CLOCK, next, 0, 0);
+    esi_scheduler_fire_timers(s, next);
+    esi_sim_happen();
+    return true;
+}
+
+/* Simulated: whether anybody looks at what is ready is drawn; and while something is on its way it may come although others can run, as if
+ * they had taken their time. So who asks again and again gets its answer, too. */
+static void look_at_network(struct esi_scheduler *s)
+{
+    if (esi_sim_next_ns() != UINT64_MAX && esi_random_below(&s->random, HURRY_ONE_IN) == 0)
+        go_on_in_time(s);
+    if (atomic_load_explicit(&esi_node.polled, memory_order_relaxed) &&
+        esi_random_below(&s->random, LOOK_ONE_IN) == 0)
+        esi_poll_now(s);
+}
+
 /* Looks at clock and poller now and then. */
 static void look_around(struct esi_scheduler *s)
 {
+    if (esi_node.is_sim)
+        look_at_network(s);
     /* relaxed: a request to look, nothing else is published by it. */
     if (++s->slices < ESI_SLICES_A_LOOK && !atomic_load_explicit(&s->ticked, memory_order_relaxed))
         return;
@@ -274,18 +314,13 @@ void esi_poll_now(struct esi_scheduler *s)
     atomic_store_explicit(&esi_node.polling, 0, memory_order_seq_cst);
 }
 
-/* Nothing to run and the world is simulated: time goes on to the next timer. */
+/* Nothing to run and the world is simulated: something is ready, or time goes on to what happens next. */
 static void sleep_simulated(struct esi_scheduler *s)
 {
-    uint64_t next = atomic_load_explicit(&s->wheel_next_ns, memory_order_relaxed);
-    if (next == UINT64_MAX) {
-        esi_node_stuck();
+    if (atomic_load_explicit(&esi_node.polled, memory_order_relaxed) && poll_until(0) > 0)
         return;
-    }
-    if (next > esi_clock_now_ns())
-        esi_sim_clock_advance_to(next);
-    esi_probe(CLOCK, next, 0, 0);
-    esi_scheduler_fire_timers(s, next);
+    if (!go_on_in_time(s))
+        esi_node_stuck();
 }
 
 /* Work that came while we announced that we would sleep. */
@@ -299,11 +334,6 @@ static bool something_came(struct esi_worker *w)
     return atomic_load_explicit(&w->pinned_count, memory_order_seq_cst) > 0 || w->scheduler->next ||
            atomic_load_explicit(&esi_node.wanted, memory_order_seq_cst) ||
            atomic_load_explicit(&esi_node.state, memory_order_seq_cst) == ESI_NODE_STOPPED;
-}
-
-static uint64_t sooner(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
 }
 
 static void announce_idle(struct esi_scheduler *s)

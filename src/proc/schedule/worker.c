@@ -12,6 +12,7 @@
 #include "proc/schedule/habits.h"
 #include "proc/hibernate.h"
 #include "proc/node.h"
+#include "proc/schedule/rules.h"
 #include "proc/schedule/scheduler.h"
 #include "proc/schedule/slice.h"
 
@@ -34,6 +35,8 @@ static void react_once(struct esi_process *self)
     struct esi_message *message =
         ESI_CONTAINER_OF(esi_list_first(&self->mailbox.messages), struct esi_message, in_list);
     es_term term = esi_hand_over(self, message);
+    if (es_is_none(term))
+        esi_end_with(self, es_from_atom(es_am_system_limit));
     es_next (*handler)(void *, es_term) = self->react;
     void *state = self->react_state;
     esi_leave();
@@ -357,6 +360,8 @@ void esi_worker_main(void *argument)
     w->tid = esi_thread_id();
     w->errno_address = es_errno();
     atomic_store_explicit(&w->in_runtime, 1, memory_order_relaxed);
+    if (esi_node.is_sim && esi_rules)
+        atomic_store_explicit(&w->lost, ESI_LOST_SIMULATED, memory_order_relaxed);
     esi_fiber_init_thread(&w->fiber);
     if (sigsetjmp(w->jump, 1))
         landed(esi_worker_self());

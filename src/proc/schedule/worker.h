@@ -50,7 +50,12 @@ struct esi_scheduler {
     _Atomic(uint32_t) is_idle;     /* its holder sleeps */
 };
 
-enum esi_lost { ESI_LOST_NOT, ESI_LOST_SCHEDULER, ESI_LOST_STRANDED };
+enum esi_lost {
+    ESI_LOST_NOT,
+    ESI_LOST_SCHEDULER,
+    ESI_LOST_STRANDED,
+    ESI_LOST_SIMULATED, /* nothing is lost; each call of the runtime asks the simulated world's rules (rules.h) */
+};
 
 struct esi_worker {
     _Atomic(pid_t) tid;     /* written by itself */

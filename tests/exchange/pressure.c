@@ -1,0 +1,182 @@
+/* tests/exchange/pressure.c - linked to the exchange, makes memory and descriptors scarce for it while it carries calls.
+ *
+ *   ES_PRESSURE_S=N   for N seconds from the start; then there is enough of everything again
+ *
+ * Memory: one allocation of 500 of the runtime fails, wherever it is made, but for the processes that the exchange has one of (listener,
+ * router, board, journal...): who ends one of them ends the exchange, as long as nobody supervises them.
+ * Descriptors: each five seconds all that are left are taken for a second (run it with a small `ulimit -n`). So that somebody
+ * notices, processes of this file meet at a TCP port meanwhile: fifty times a second one connects to another, which accepts and echoes.
+ * At the end a line on stderr tells what failed, under pressure and in the five seconds after it and later. */
+#include <engset.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+#include <engset/resolve.h>
+#include "base/fail.h"
+
+enum { ONE_OF = 500, TAKEN_MAX = 1024, MEETINGS_A_SECOND = 50, CALM_AFTER_S = 5 };
+
+/* ---- what fails ---- */
+
+static _Atomic bool is_pressed;
+static _Atomic uint64_t asked, failed;
+static _Atomic uint64_t spared[8]; /* ids of processes */
+
+static bool is_spared(uint64_t id)
+{
+    for (int i = 0; i < 8; i++)
+        if (atomic_load_explicit(&spared[i], memory_order_relaxed) == id)
+            return true;
+    return false;
+}
+
+/* Asked at every allocation of the runtime. */
+static bool fails(void)
+{
+    static _Thread_local uint64_t state;
+    if (!atomic_load_explicit(&is_pressed, memory_order_relaxed))
+        return false;
+    uint64_t id = es_self().id;
+    if (id && is_spared(id))
+        return false;
+    atomic_fetch_add_explicit(&asked, 1, memory_order_relaxed);
+    if (!state)
+        state = (uint64_t)(uintptr_t)&state ^ 0x9e3779b97f4a7c15u;
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    if (state >> 33 >= (UINT64_C(1) << 31) / ONE_OF)
+        return false;
+    atomic_fetch_add_explicit(&failed, 1, memory_order_relaxed);
+    return true;
+}
+
+/* ---- those who meet ---- */
+
+enum { PRESSED, RECOVERING, CALM, PHASES };
+static _Atomic int phase;
+static _Atomic long meetings[PHASES], met[PHASES];
+static es_address door;
+static _Atomic bool is_open;
+
+static int64_t in_ms(int64_t time_ms)
+{
+    return es_now_ns() + time_ms * 1000000;
+}
+
+static void opens_the_door(void)
+{
+    es_address any;
+    if (es_address_parse("127.0.0.1:0", &any) != ES_OK)
+        return;
+    int64_t listener = es_listen(&any, NULL);
+    if (listener < 0 || es_local_address((int)listener, &door) != ES_OK)
+        return;
+    atomic_store(&is_open, true);
+    for (;;) {
+        char buffer[4];
+        int64_t fd = es_accept((int)listener, NULL, ES_INFINITY);
+        if (fd < 0)
+            continue;
+        if (es_read_exactly((int)fd, buffer, 4, in_ms(2000)) == 4)
+            (void)es_write((int)fd, buffer, 4, in_ms(2000));
+        es_close((int)fd);
+    }
+}
+
+static void meets_once(void)
+{
+    char buffer[4];
+    int now = atomic_load(&phase);
+    atomic_fetch_add(&meetings[now], 1);
+    int64_t fd = es_connect(&door, in_ms(2000));
+    if (fd >= 0 && es_write((int)fd, "ping", 4, in_ms(2000)) == 4 &&
+        es_read_exactly((int)fd, buffer, 4, in_ms(2000)) == 4)
+        atomic_fetch_add(&met[now], 1);
+}
+
+/* ---- who takes, and gives back ---- */
+
+static int taken[TAKEN_MAX];
+static int taken_count;
+static long times_scarce;
+
+static void take_descriptors(void)
+{
+    for (int fd; taken_count < TAKEN_MAX && (fd = dup(STDERR_FILENO)) >= 0;)
+        taken[taken_count++] = fd;
+    times_scarce += errno == EMFILE;
+}
+
+static void give_descriptors_back(void)
+{
+    while (taken_count > 0)
+        close(taken[--taken_count]);
+}
+
+/* Those whose end is the exchange's. */
+static void spare_the_only_ones(void)
+{
+    static const char *const names[] = {"listener", "journal", "board", "router", "signals", "injector"};
+    es_info info;
+    for (int i = 0; i < 6; i++) {
+        es_atom name;
+        if (es_atom_make(names[i], strlen(names[i]), &name) == ES_OK)
+            atomic_store(&spared[i], es_whereis(name).id);
+    }
+    es_atom router;
+    if (es_atom_make("router", 6, &router) == ES_OK && es_process_info(es_whereis(router), &info))
+        atomic_store(&spared[6], info.parent.id);
+}
+
+static void *press(void *unused)
+{
+    const char *text = getenv("ES_PRESSURE_S");
+    long seconds = text ? strtol(text, NULL, 10) : 0;
+    const struct timespec pause = {0, 1000000000 / MEETINGS_A_SECOND};
+    es_pid keeper = ES_NO_PID;
+    (void)unused;
+    nanosleep(&(const struct timespec){2, 0}, NULL); /* the exchange is up */
+    spare_the_only_ones();
+    for (long step = 0;; step++) {
+        long second = step / MEETINGS_A_SECOND;
+        bool is_over = second >= seconds;
+        atomic_store(&phase, !is_over ? PRESSED : second < seconds + CALM_AFTER_S ? RECOVERING : CALM);
+        atomic_store(&is_pressed, !is_over);
+        if (step % MEETINGS_A_SECOND == 0 && !is_over && second % 5 == 3)
+            take_descriptors();
+        else if (step % MEETINGS_A_SECOND == 0)
+            give_descriptors_back();
+        if (!es_is_alive(keeper)) {
+            atomic_store(&is_open, false);
+            keeper = es_spawn(opens_the_door);
+        }
+        if (atomic_load(&is_open))
+            es_spawn(meets_once);
+        nanosleep(&pause, NULL);
+    }
+    return NULL;
+}
+
+__attribute__((constructor(300))) static void begin(void)
+{
+    esi_fail_by(fails);
+    pthread_t thread;
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    if (pthread_create(&thread, NULL, press, NULL) == 0)
+        pthread_detach(thread);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+__attribute__((destructor)) static void tell(void)
+{
+    fprintf(stderr,
+            "pressure: %llu of %llu allocations failed, descriptors ran out %ld times; met %ld of %ld under "
+            "pressure, %ld of %ld "
+            "just after, %ld of %ld later\n",
+            (unsigned long long)failed, (unsigned long long)asked, times_scarce, met[PRESSED],
+            meetings[PRESSED], met[RECOVERING], meetings[RECOVERING], met[CALM], meetings[CALM]);
+}

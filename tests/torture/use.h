@@ -1,0 +1,106 @@
+/* tests/torture/use.h - what an OS process has in use, compared after a tenth of the rounds and after all of them.
+ *
+ * Times are not judged here: times_count() says whether a test may. */
+#ifndef TESTS_TORTURE_USE_H
+#define TESTS_TORTURE_USE_H
+
+#include <dirent.h>
+#include <unistd.h>
+#include "story.h"
+#include "platform/sanitize.h"
+#include "proc/contain/report.h"
+
+#ifdef __clang__
+#define AS_WRITTEN noinline, optnone
+#else
+#define AS_WRITTEN noinline, noipa
+#endif
+#define UNCHECKED __attribute__((AS_WRITTEN, no_sanitize("address", "undefined", "thread")))
+
+static inline void no_report(const char *text, size_t length)
+{
+    (void)text, (void)length;
+}
+
+/* Rounds before the first look: a short run's tenth alone is over before each stack and each spare thread has served once. */
+enum { WARM_UP = 1000 };
+
+/* Pages that are touched for the first time here or there, in a node of 3 MB; less than a byte a fault would be more in the long run. */
+enum { NOISE_KB = 64, THREAD_KB = 40, THREAD_MAPPINGS = 4 /* what a spare that was needed later brings */ };
+
+struct use {
+    long memory_kb, descriptors, threads, mappings;
+};
+
+static inline long status_field(const char *name)
+{
+    char line[256];
+    long value = 0;
+    FILE *file = fopen("/proc/self/status", "r");
+    while (file && fgets(line, sizeof line, file))
+        if (strncmp(line, name, strlen(name)) == 0)
+            value = strtol(line + strlen(name), NULL, 10);
+    if (file)
+        fclose(file);
+    return value;
+}
+
+static inline long count_entries(const char *folder)
+{
+    long count = 0;
+    DIR *list = opendir(folder);
+    while (list && readdir(list))
+        count++;
+    if (list)
+        closedir(list);
+    return count;
+}
+
+static inline long count_mappings(void)
+{
+    long count = 0;
+    FILE *file = fopen("/proc/self/maps", "r");
+    for (int c; file && (c = fgetc(file)) != EOF;)
+        count += c == '\n';
+    if (file)
+        fclose(file);
+    return count;
+}
+
+static inline void look_at_use(void *out)
+{
+    *(struct use *)out =
+        (struct use){status_field("VmRSS:") + status_field("VmPTE:"), count_entries("/proc/self/fd"),
+                     count_entries("/proc/self/task"), count_mappings()};
+}
+
+static inline struct use use_now(void)
+{
+    struct use use = {0};
+    EXPECT(es_on_big_stack(256 << 10, look_at_use, &use) == ES_OK);
+    return use;
+}
+
+/* `more_threads`: as many spares as may have been needed at once later than by then. `more_kb`: what the crowds of a machine that is busy elsewhere may have touched. */
+static inline void compare_with(const char *what, long rounds_done, struct use tenth, struct use last,
+                                long more_threads, long more_kb)
+{
+    printf("%ld %s: after a tenth %ld KB, %ld descriptors, %ld threads, %ld mappings; after all %ld KB, %ld, "
+           "%ld, %ld\n",
+           rounds_done, what, tenth.memory_kb, tenth.descriptors, tenth.threads, tenth.mappings,
+           last.memory_kb, last.descriptors, last.threads, last.mappings);
+    EXPECT(last.descriptors == tenth.descriptors);
+    EXPECT(last.threads <= tenth.threads + more_threads);
+    EXPECT(last.mappings <=
+           tenth.mappings + tenth.mappings / 50 + 8 * 2 + (last.threads - tenth.threads) * THREAD_MAPPINGS);
+    if (!ESI_ASAN && !ESI_TSAN)
+        EXPECT(last.memory_kb <= tenth.memory_kb + tenth.memory_kb / 50 + NOISE_KB + more_kb +
+                                     (last.threads - tenth.threads) * THREAD_KB);
+}
+
+static inline void compare(const char *what, long rounds_done, struct use tenth, struct use last)
+{
+    compare_with(what, rounds_done, tenth, last, 8, 0);
+}
+
+#endif
