@@ -622,14 +622,8 @@ es_err es_stop(int64_t timeout_ms)
 int es_run(void (*first)(void *), void *argument, const es_options *options)
 {
     const char *seed = getenv("ES_SIM");
-    if (seed && *seed) {
-        if (esi_plug.simulate)
-            return esi_plug.simulate(first, argument, options);
-        uint64_t hash = 0;
-        int status = es_run_simulated(strtoull(seed, NULL, 0), first, argument, options, &hash);
-        fprintf(stderr, "engset: simulated with seed %s, trace %016llx\n", seed, (unsigned long long)hash);
-        return status;
-    }
+    if (seed && *seed && esi_plug.simulate)
+        return esi_plug.simulate(first, argument, options);
     return may_run(options) ? run_node(first, argument, options, esi_random_u64()) : MISUSED;
 }
 

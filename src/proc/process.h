@@ -170,10 +170,16 @@ struct esi_table {
 };
 extern struct esi_table esi_table;
 
+/* The number of the slot that `id` lives or lived in. */
+static inline uint64_t esi_process_place(uint64_t id)
+{
+    return id & 0xfffffff;
+}
+
 /* The control block in whose slot `id` lives or lived: always readable memory. NULL only if the index is beyond the table. */
 static inline struct esi_process *esi_process_slot(uint64_t id)
 {
-    uint64_t index = id & 0xfffffff;
+    uint64_t index = esi_process_place(id);
     return __builtin_expect(index < esi_table.room, 1) ? &esi_table.base[index] : NULL;
 }
 

@@ -115,18 +115,24 @@ static void give_descriptors_back(void)
         close(taken[--taken_count]);
 }
 
-/* Those whose end is the exchange's. */
+static es_pid called(const char *name)
+{
+    es_atom atom;
+    return es_atom_make(name, strlen(name), &atom) == ES_OK ? es_whereis(atom) : ES_NO_PID;
+}
+
+/* Waits for the exchange; and spares those whose end is the exchange's. */
 static void spare_the_only_ones(void)
 {
     static const char *const names[] = {"listener", "journal", "board", "router", "signals", "injector"};
+    const struct timespec moment = {0, 10000000};
     es_info info;
-    for (int i = 0; i < 6; i++) {
-        es_atom name;
-        if (es_atom_make(names[i], strlen(names[i]), &name) == ES_OK)
-            atomic_store(&spared[i], es_whereis(name).id);
-    }
-    es_atom router;
-    if (es_atom_make("router", 6, &router) == ES_OK && es_process_info(es_whereis(router), &info))
+    while (es_pid_is_none(
+        called("signals"))) /* the last one that is always there; a foreign thread has nobody to tell it */
+        nanosleep(&moment, NULL);
+    for (int i = 0; i < 6; i++)
+        atomic_store(&spared[i], called(names[i]).id);
+    if (es_process_info(called("router"), &info))
         atomic_store(&spared[6], info.parent.id);
 }
 
@@ -137,7 +143,6 @@ static void *press(void *unused)
     const struct timespec pause = {0, 1000000000 / MEETINGS_A_SECOND};
     es_pid keeper = ES_NO_PID;
     (void)unused;
-    nanosleep(&(const struct timespec){2, 0}, NULL); /* the exchange is up */
     spare_the_only_ones();
     for (long step = 0;; step++) {
         long second = step / MEETINGS_A_SECOND;

@@ -317,6 +317,31 @@ static void test_what_makes_no_sense_is_refused(void **state)
     unsetenv("ES_SIM");
 }
 
+static int status_inside;
+
+static void simulates_inside(void *unused)
+{
+    (void)unused;
+    status_inside = es_simulate(counts, NULL, &(es_simulation){.seed = 99, .holds = below_three});
+    counts(NULL);
+}
+
+/* And the one that runs is not disturbed. */
+static void test_there_is_one_simulation_at_a_time_and_none_beside_a_node(void **state)
+{
+    (void)state;
+    uint64_t trace[2];
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(
+            simulate(i ? simulates_inside : counts, NULL, (es_simulation){.seed = 5, .trace = &trace[i]}), 0);
+    assert_int_equal(status_inside, 70);
+    assert_int_equal(balance, 5);
+    assert_int_equal(trace[0], trace[1]);
+    assert_int_equal(es_start(&(es_options){.schedulers = 1}), ES_OK);
+    assert_int_equal(simulate(counts, NULL, (es_simulation){.seed = 1}), 70);
+    assert_int_equal(es_stop(ES_INFINITY), ES_OK);
+}
+
 /* ------------------------------------------------------------ a list of faults */
 
 static void test_only_the_listed_faults_strike(void **state)
@@ -347,6 +372,7 @@ int main(void)
         cmocka_unit_test(test_who_takes_too_many_turns_has_failed),
         cmocka_unit_test(test_everybody_waiting_is_a_failure),
         cmocka_unit_test(test_what_makes_no_sense_is_refused),
+        cmocka_unit_test(test_there_is_one_simulation_at_a_time_and_none_beside_a_node),
         cmocka_unit_test(test_only_the_listed_faults_strike),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,13 +10,6 @@
 #include "platform/sanitize.h"
 #include "proc/contain/report.h"
 
-#ifdef __clang__
-#define AS_WRITTEN noinline, optnone
-#else
-#define AS_WRITTEN noinline, noipa
-#endif
-#define UNCHECKED __attribute__((AS_WRITTEN, no_sanitize("address", "undefined", "thread")))
-
 static inline void no_report(const char *text, size_t length)
 {
     (void)text, (void)length;
@@ -26,7 +19,7 @@ static inline void no_report(const char *text, size_t length)
 enum { WARM_UP = 1000 };
 
 /* Pages that are touched for the first time here or there, in a node of 3 MB; less than a byte a fault would be more in the long run. */
-enum { NOISE_KB = 64, THREAD_KB = 40, THREAD_MAPPINGS = 4 /* what a spare that was needed later brings */ };
+enum { NOISE_KB = 64, THREAD_KB = 40 /* what a spare that was needed later brings */ };
 
 struct use {
     long memory_kb, descriptors, threads, mappings;
@@ -81,26 +74,18 @@ static inline struct use use_now(void)
     return use;
 }
 
-/* `more_threads`: as many spares as may have been needed at once later than by then. `more_kb`: what the crowds of a machine that is busy elsewhere may have touched. */
-static inline void compare_with(const char *what, long rounds_done, struct use tenth, struct use last,
-                                long more_threads, long more_kb)
+static inline void compare(const char *what, long rounds_done, struct use tenth, struct use last)
 {
     printf("%ld %s: after a tenth %ld KB, %ld descriptors, %ld threads, %ld mappings; after all %ld KB, %ld, "
            "%ld, %ld\n",
            rounds_done, what, tenth.memory_kb, tenth.descriptors, tenth.threads, tenth.mappings,
            last.memory_kb, last.descriptors, last.threads, last.mappings);
     EXPECT(last.descriptors == tenth.descriptors);
-    EXPECT(last.threads <= tenth.threads + more_threads);
-    EXPECT(last.mappings <=
-           tenth.mappings + tenth.mappings / 50 + 8 * 2 + (last.threads - tenth.threads) * THREAD_MAPPINGS);
+    EXPECT(last.threads <= tenth.threads + 8); /* as many spares as were needed at once by then */
+    EXPECT(last.mappings <= tenth.mappings + tenth.mappings / 50 + 8 * 2);
     if (!ESI_ASAN && !ESI_TSAN)
-        EXPECT(last.memory_kb <= tenth.memory_kb + tenth.memory_kb / 50 + NOISE_KB + more_kb +
+        EXPECT(last.memory_kb <= tenth.memory_kb + tenth.memory_kb / 50 + NOISE_KB +
                                      (last.threads - tenth.threads) * THREAD_KB);
-}
-
-static inline void compare(const char *what, long rounds_done, struct use tenth, struct use last)
-{
-    compare_with(what, rounds_done, tenth, last, 8, 0);
 }
 
 #endif
