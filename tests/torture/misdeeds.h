@@ -12,7 +12,7 @@
 #endif
 #define UNCHECKED __attribute__((AS_WRITTEN, no_sanitize("address", "undefined", "thread")))
 
-static UNCHECKED void reads_null(void)
+static __attribute__((unused)) UNCHECKED void reads_null(void)
 {
     volatile int *volatile nothing = NULL;
     (void)*nothing;
@@ -25,7 +25,7 @@ static UNCHECKED int runs_out_of_stack(int depth)
     return depth < INT_MAX ? runs_out_of_stack(depth + 1) + room[0] : 0;
 }
 
-static void recurses(void)
+static __attribute__((unused)) void recurses(void)
 {
     runs_out_of_stack(0);
 }

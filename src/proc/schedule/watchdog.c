@@ -3,7 +3,7 @@
  * A thread of its own that ticks every 2 ms while some worker runs user code, and sleeps while none does. What it does about a worker
  * whose process has not come back:
  *
- *   blocked in the kernel at two looks in a row, or 10 ms:
+ *   blocked in the kernel at two looks in a row, or 4 ms while others wait in its queue, or 10 ms:
  *                  its scheduler goes to a spare (crew.c); a second later a report names it, its place, and how long. A node that
  *                  the program's loop drives stays in that thread: there the report comes after 100 ms, and that is all
  *   a signal that may end it has waited 10 ms:
@@ -34,6 +34,7 @@ enum {
     TICK_NS = 2000000,
     SOON_NS = 200000,
     HANDOVER_NS = 10000000,
+    HANDOVER_FROM_A_QUEUE_NS = 4000000,
     KILL_AFTER_NS = 10000000,
     STRAND_AFTER_NS = 1000000000,
     QUIET_TICKS = 8,
@@ -191,6 +192,14 @@ static bool is_blocked(struct esi_worker *w)
     return true;
 }
 
+/* Its process computes: is it time that others had its scheduler? Who waits behind it waits the longer, the more such processes come
+ * one after the other. */
+static bool has_had_its_time(struct esi_scheduler *scheduler, uint64_t ran_ns)
+{
+    return ran_ns >= HANDOVER_NS ||
+           (ran_ns >= HANDOVER_FROM_A_QUEUE_NS && esi_scheduler_has_backlog(scheduler));
+}
+
 /* Gives whether it runs user code. */
 static bool look_at(struct esi_worker *w, uint64_t now)
 {
@@ -201,8 +210,8 @@ static bool look_at(struct esi_worker *w, uint64_t now)
     if (!p)
         return false;
     /* A driven node stays in its driver's thread, whatever that costs the others. */
-    if (ran_ns && !esi_node.is_driven && atomic_load_explicit(&w->holds, memory_order_relaxed) &&
-        (ran_ns >= HANDOVER_NS || is_blocked(w)))
+    struct esi_scheduler *scheduler = atomic_load_explicit(&w->holds, memory_order_relaxed);
+    if (ran_ns && !esi_node.is_driven && scheduler && (has_had_its_time(scheduler, ran_ns) || is_blocked(w)))
         esi_worker_hand_over(w);
     if (ran_ns >= TICK_NS)
         look_at_kill(w, p, now, ran_ns);
