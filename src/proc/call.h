@@ -33,7 +33,11 @@ es_err esi_ask_until(struct esi_process *self, uint64_t to, struct esi_message *
 /* What a call is on its way. words: the caller's pid id, the reference's id; behind them the message that the server will see. */
 extern const struct esi_signal_kind esi_call_kind;
 
-/* Nobody waits for the answer to `reference` any more: tells the process `server`. Any thread. */
+/* Nobody waits any more for the answer to the call of `self` that is under way: whom it asked forgets it. On behalf of `self`, whose
+ * stack is as it was. */
+void esi_call_abandon(struct esi_process *self);
+
+/* The same for the call `reference` to the process `server`. Any thread. */
 void esi_call_forget(uint64_t server, uint64_t reference);
 
 /* `self` ends: whose call it did not answer learns the reason. On behalf of `self`. */
