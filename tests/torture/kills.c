@@ -56,8 +56,8 @@ static void calls(void)
     es_call(silent, question, ES_INFINITY);
 }
 
-/* How many of each there are at a time, and how many of forty kills meet one. A new one that spins holds a scheduler for 10 ms before the
- * watchdog takes it away, one that blocks for 2: so 50 and 100 of them a second take 0.7 of the two seconds that two schedulers have. */
+/* How many of each there are at a time, and how many of forty kills meet one. A new one that spins holds a scheduler for 4 ms before the
+ * watchdog takes it away, one that blocks for 2: so 50 and 100 of them a second take 0.4 of the two seconds that two schedulers have. */
 static const struct {
     void (*function)(void);
     const char *name;
