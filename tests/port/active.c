@@ -470,9 +470,9 @@ STORY_WITH(who_is_given_a_descriptor_gets_all_that_comes_in_its_order, 100, "", 
         for (int i = 0; i < 100; i++) /* some messages come */
             es_yield();
         EXPECT(es_fd_give(pair[1], heir) == ES_OK);
-        es_send(heir, begin_);
         EXPECT(es_active(pair[1], 1) == ES_ENOTFOUND);
         EXPECT(es_close(pair[1]) == ES_ENOTFOUND);
+        es_send(heir, begin_);
         EXPECT(got(ES_TUPLE(result, heir, 5000)));
         wait_for_end(sender);
         EXPECT(es_close(pair[0]) == ES_OK);
