@@ -30,6 +30,8 @@ enum esi_flag {
     ESI_FLAG_KNOWN =
         32, /* rooms above keep something about it in tables of theirs: esi_plug.ending is called */
     ESI_FLAG_BEHIND = 64, /* took so many messages at once that it is far behind its senders: they pay more */
+    ESI_FLAG_UNTOLD =
+        128, /* somebody whom it called ended, and had no memory to tell it; with SIGNALS, before esi_wake() */
     ESI_FLAG_TIMERS =
         1 << 16, /* this and the 15 bits above: link/timer.c notes which wheels have timers for it */
 };
