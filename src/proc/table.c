@@ -233,15 +233,16 @@ struct esi_process *esi_table_take(void)
     if (!p)
         return NULL;
     count(scheduler, 1);
-    /* relaxed: published to others by esi_inbox_open(). */
-    atomic_store_explicit(&p->id, next_id(p), memory_order_relaxed);
+    /* Published to others by esi_inbox_open(). release all the same: who finds that it is not the one before any more sees what that one
+     * wrote, of which we know by the lock, or by the cache. */
+    atomic_store_explicit(&p->id, next_id(p), memory_order_release);
     return p;
 }
 
 void esi_table_give(struct esi_process *p)
 {
     set_next_id(p, p->id + (UINT64_C(1) << INDEX_BITS));
-    atomic_store_explicit(&p->id, 0, memory_order_relaxed);
+    atomic_store_explicit(&p->id, 0, memory_order_release); /* pairs with esi_process_is() */
     struct esi_worker *worker = esi_worker_here();
     struct esi_scheduler *scheduler = worker ? worker->scheduler : NULL;
     count(scheduler, -1);
