@@ -12,6 +12,15 @@
 #include "proc/schedule/worker.h"
 #include "proc/table.h"
 
+#if defined(__has_include)
+#if __has_include(<valgrind/valgrind.h>)
+#include <valgrind/valgrind.h>
+#endif
+#endif
+#ifndef RUNNING_ON_VALGRIND
+#define RUNNING_ON_VALGRIND 0
+#endif
+
 enum {
     CHUNK_BYTES = ESI_TABLE_CHUNK_BYTES,
     CHUNK_BLOCKS = ESI_TABLE_CHUNK_BLOCKS,
@@ -19,7 +28,7 @@ enum {
     BATCH = 64,
     INDEX_BITS = 28
 };
-/* Address space is for the first node's limit, but at least this many; and blocks in schedulers' caches are in no process's way. */
+/* Address space is for the first node's limit, but at least this many (not under valgrind, which writes a shadow of all of it: 7 s); and blocks in schedulers' caches are in no process's way. */
 enum { ROOM_LEAST = 1 << 24, ROOM_SPARE = ESI_SCHEDULERS_MAX * CACHE_MAX + CHUNK_BLOCKS };
 #define INDEX_MASK ((UINT64_C(1) << INDEX_BITS) - 1)
 _Static_assert(CHUNK_BLOCKS <= 256, "a chunk's free blocks fit its bitmap");
@@ -89,7 +98,8 @@ es_err esi_table_start(int64_t limit)
     if (limit > (int64_t)INDEX_MASK - ROOM_SPARE)
         limit = (int64_t)INDEX_MASK - ROOM_SPARE;
     table.limit = limit;
-    int64_t room = (limit < ROOM_LEAST ? ROOM_LEAST : limit) + ROOM_SPARE;
+    int64_t least = RUNNING_ON_VALGRIND ? 0 : ROOM_LEAST;
+    int64_t room = (limit < least ? least : limit) + ROOM_SPARE;
     table.chunk_count = room / CHUNK_BLOCKS + 1;
     esi_table.room = (uint64_t)table.chunk_count * CHUNK_BLOCKS;
     esi_table.base = reserve((size_t)table.chunk_count * CHUNK_BYTES);
