@@ -259,9 +259,12 @@ static void print_replay(const struct wishes *w, const char *what, uint64_t seed
     putchar('\n');
 }
 
-static void print_enough(size_t left, size_t count, const char *strikes, bool is_cut_short)
+static void print_enough(const struct wishes *w, size_t left, size_t count, const char *strikes,
+                         bool is_cut_short)
 {
-    if (!count)
+    if (count && w->no_shrink)
+        printf("  %zu faults struck\n", count);
+    else if (!count)
         puts("  no fault struck: it fails by its order alone");
     else if (!left)
         printf("  %zu faults struck, but it fails by its order alone\n", count);
@@ -288,11 +291,14 @@ static bool show_again(const struct wishes *w, uint64_t seed, const char *strike
 }
 
 /* A few faults are what is to be looked at. Of so many nobody reads the list: the seed alone, which has them all, is a line that can be pasted. */
-static void print_how_again(const struct wishes *w, uint64_t seed, size_t left, const char *strikes)
+static void print_how_again(const struct wishes *w, uint64_t seed, size_t left, size_t count,
+                            const char *strikes)
 {
-    if (left > SHOWN_STRIKES && show_again(w, seed, NULL)) {
+    bool is_all = left && left == count;
+    if ((left > SHOWN_STRIKES || is_all) && show_again(w, seed, NULL)) {
         print_replay(w, "again", seed, NULL);
-        print_replay(w, "these alone", seed, strikes);
+        if (!is_all)
+            print_replay(w, "these alone", seed, strikes);
         return;
     }
     show_again(w, seed, strikes);
@@ -313,8 +319,8 @@ static void print_failure(const struct wishes *w, const struct esi_seed_run *run
     else
         left = esi_shrink(keep, count, SHRINK_RUNS, fails_with, &failure);
     char *strikes = list_of(&run->strikes, keep);
-    print_enough(left, count, strikes, failure.is_cut_short);
-    print_how_again(w, run->job.seed, left, strikes);
+    print_enough(w, left, count, strikes, failure.is_cut_short);
+    print_how_again(w, run->job.seed, left, count, strikes);
     free(strikes);
 }
 

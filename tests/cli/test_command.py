@@ -61,6 +61,9 @@ for command, least in ((again, few), (alone, few)):
     expect(code == 1 and 'weary' in told and told.count('short_io@') >= least, 'and fails again, as with those alone', out, told)
 expect(told.count('short_io@') == few, 'which strike alone', told)
 
+code, out, err = engset('test', '--seeds', '50', '--no-shrink', BANK, 'weary')
+expect(code == 1 and 'faults struck' in out and 'short_io@' not in out and '--strikes' not in out, 'where nothing was left out, the seed says it all', out, err)
+
 code, out, err = engset('test', '--seeds', '50', '--faults', 'none', BANK, 'fragile')
 expect(code == 0, 'without faults nothing is wrong with it', out, err)
 
