@@ -43,6 +43,13 @@ void esi_call_forget(uint64_t server, uint64_t reference);
 /* `self` ends: whose call it did not answer learns the reason. On behalf of `self`. */
 void esi_call_ended(struct esi_process *self);
 
+/* Has whom `self` asks just now ended, or at least begun to? On behalf of `self`. */
+bool esi_call_is_orphaned(const struct esi_process *self);
+
+/* Whom `self` asked has ended, what it said before was taken, and nothing more will come: if that was no answer, the call is over with
+ * `system_limit`. On behalf of `self`. */
+void esi_call_untold(struct esi_process *self);
+
 /* Answers `request`, from kind->arrive or kind->nobody or later, and owns it: its block carries the answer, which so never fails for lack of memory.
  * `answer` is an immediate. Any thread. */
 void esi_answer(struct esi_message *request, es_term answer);

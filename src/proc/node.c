@@ -477,7 +477,7 @@ static es_err bring_up(const es_options *options, uint64_t seed, bool has_first)
         esi_stop_signal_start(told_to_stop);
     error = has_first ? spawn_first() : ES_OK;
     run.scarce = no_thread;
-    if (error == ES_OK && !esi_node.is_sim)
+    if (error == ES_OK)
         error = esi_watchdog_start();
     if (esi_node.is_driven)
         run.scarce = no_descriptor; /* there it makes one and no thread */

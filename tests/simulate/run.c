@@ -1,8 +1,11 @@
 /* run.c - proves what a simulated world does to a program: its order, its faults, its two phases. */
 #include <engset/simulate.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "story.h"
+#include "proc/contain/report.h"
 
 ES_ATOMS(go, done, tick, work, simulated);
 
@@ -357,6 +360,52 @@ static void test_only_the_listed_faults_strike(void **state)
     assert_int_equal(ended_by[0], 60);
 }
 
+/* ------------------------------------------------------------ the real world */
+
+/* The report ends the wait that it tells of. */
+static char reported[2000];
+static int report_made[2];
+
+static void take_report(const char *text, size_t length)
+{
+    snprintf(reported, sizeof reported, "%.*s", (int)length, text);
+    if (write(report_made[1], "", 1) != 1)
+        abort();
+}
+
+/* As a library would that knows nothing of us. */
+static void waits_for_real(void)
+{
+    es_label("the one who waits");
+    while (poll(&(struct pollfd){.fd = report_made[0], .events = POLLIN}, 1, STORY_PATIENCE_MS) < 0) {
+    }
+}
+
+static void one_waits_for_real(void *unused)
+{
+    (void)unused;
+    wait_for_end(es_spawn(waits_for_real));
+}
+
+static void test_a_call_that_stops_the_world_for_a_second_is_told(void **state)
+{
+    (void)state;
+    assert_int_equal(pipe(report_made), 0);
+    uint64_t trace[2];
+    esi_report_configure();
+    esi_report_set_sink(take_report);
+    assert_int_equal(simulate(one_waits_for_real, NULL, (es_simulation){.trace = &trace[0]}), 0);
+    esi_report_set_sink(NULL);
+    assert_non_null(strstr(reported, "E0120"));
+    assert_non_null(strstr(reported, "the one who waits"));
+    assert_non_null(strstr(reported, "waits_for_real"));
+    assert_non_null(strstr(reported, "simulated world"));
+    assert_int_equal(simulate(one_waits_for_real, NULL, (es_simulation){.trace = &trace[1]}), 0);
+    assert_int_equal(trace[0], trace[1]); /* nothing of it is in the world */
+    close(report_made[0]);
+    close(report_made[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -374,6 +423,7 @@ int main(void)
         cmocka_unit_test(test_what_makes_no_sense_is_refused),
         cmocka_unit_test(test_there_is_one_simulation_at_a_time_and_none_beside_a_node),
         cmocka_unit_test(test_only_the_listed_faults_strike),
+        cmocka_unit_test(test_a_call_that_stops_the_world_for_a_second_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
