@@ -39,7 +39,8 @@ static void answers(void)
     for (;;)
         es_receive {
             es_case_call(from, ask)
-                es_reply_to(from, ES_TUPLE(answered, ES_LIST(1, 2, 3)));
+                if (es_reply_to(from, ES_TUPLE(answered, ES_LIST(1, 2, 3))) != ES_OK)
+                    es_exit(es_am_system_limit); /* who asked hears of that, and need not wait in vain */
             es_case_struct(parcel, in)
                 EXPECT(in->number == 7);
             es_case(ES_ANY) {
