@@ -27,7 +27,7 @@ test|patch|cmd patch|required|puts in the bugs that the tests must find
 test|shellcheck|cmd shellcheck|optional|checks the scripts
 test|spin|cmd spin|optional|checks the models of the lock-free parts
 test|patch|cmd patch|optional|puts faults into copies of the sources, which the explorer must find
-test|valgrind|cmd valgrind|optional|counts the instructions of the paths that must stay short
+test|valgrind|cmd valgrind|optional|counts the instructions of the paths that must stay short, and checks the memory of simulated worlds
 test|libosip2-dev|file /usr/include/osip2/osip.h|optional|parses SIP in the telephone exchange example
 test|libuv1-dev|file /usr/include/uv.h|optional|an event loop that drives a node in an example
 test|sip-tester|cmd sipp|optional|plays the telephones of the exchange example

@@ -8,7 +8,7 @@
  * Do not call fork() in a process's code to go on without exec: the copy has none of the node's other threads. Its first call of the
  * runtime ends it with a message. Not here: reading and writing the pipes: they are streams of engset/port.h, for es_read(), es_write(),
  * es_packet(), es_active() and es_close().
- * In a simulated world a child program is what es_simulate_program() makes it (engset/simulate.h).
+ * In a simulated world a child program is what es_simulate_program() makes it.
  * Source of the meaning: OTP's open_port({spawn_executable, ...}, ...) and erl_child_setup. */
 #ifndef ENGSET_CHILD_H
 #define ENGSET_CHILD_H
@@ -89,7 +89,7 @@ typedef struct es_simulated_child {
 
 /* In simulated worlds es_child_start() of `path` runs `program` from now on. NULL: nothing, as before. `path` may be a whole path, or a name:
  * then it is meant as es_child_options.program has it; a program asked for by its name is found by the last part of a path, too. A path
- * that nobody named here is ES_ENOTFOUND.
+ * that nobody named so is ES_ENOTFOUND.
  *
  * `program` runs as a process of its own, which shares nothing with who started it but its streams: what it gives is its exit status
  * (0 to 255; 0 also when it exits with `normal`). A fault or es_abort() is the signal that a real program ends by, any other exit reason is

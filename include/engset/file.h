@@ -6,8 +6,8 @@
  *
  * Calls that give a number or an es_err fail with ES_ENOTFOUND (no such file), ES_EEXIST, ES_ENOMEM, ES_ECLOSED (no open descriptor) or
  * ES_EOS, errno tells; es_last_detail() names the path and the cause. A write under way when its process is ended is done, or not done, whole calls of
- * at most 1 MiB. In a simulated world what is written stays in memory, over
- * the real files, and is gone with it; system calls of one's own (lseek(2) ...) do not know what es_file_open() gave there. All: process only. Source: OTP file. */
+ * at most 1 MiB. In a simulated world what is written stays in memory, over the real files, and is gone with it; system calls of one's own
+ * (lseek(2) ...) do not know what es_file_open() gave there. All: process only. Source: OTP file. */
 #ifndef ENGSET_FILE_H
 #define ENGSET_FILE_H
 

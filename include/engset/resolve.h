@@ -8,7 +8,8 @@ ES_BEGIN_DECLS
 
 /* Finds the addresses of `name` ("example.org", "127.0.0.1", "::1") with the port of `service` ("http", "80"; NULL: 0), as getaddrinfo(3) orders
  * them, writes up to `max` of them and gives how many there are. Numbers are parsed at once; names are looked up in another thread while
- * this process waits, as the system is set up (/etc/hosts, DNS ...; a simulated world knows `localhost` and no other name). A question that is late goes on alone, and its answer is dropped.
+ * this process waits, as the system is set up (/etc/hosts, DNS ...; a simulated world knows `localhost` and no other name). A question that is
+ * late goes on alone, and its answer is dropped.
  *   ES_ENOTFOUND  no such name or service, or it has no address
  *   ES_ETIMEOUT   not before `deadline_ns`
  *   ES_EINVAL     a name that is too long

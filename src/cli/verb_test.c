@@ -12,7 +12,14 @@
 #include "cli/shrink.h"
 #include "cli/verb.h"
 
-enum { TWICE_EVERY = 50, SHRINK_RUNS = 400, JOBS_MOST = 64, SHOWN_STRIKES = 12 };
+enum {
+    TWICE_EVERY = 50,
+    SHRINK_RUNS = 400,
+    SHRINK_MS = 60000, /* many a program that hangs would else be waited for 400 times */
+    JOBS_MOST = 64,
+    SHOWN_STRIKES = 12,
+    TIMEOUT_MS = 10000
+};
 
 static const char help[] =
     "Use:  engset test --seeds 1000 ./program [ARGUMENTS]\n"
@@ -120,7 +127,7 @@ static bool read_wishes(struct wishes *w, int argc, char **argv)
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     *w = (struct wishes){.first = 1,
                          .seeds = 100,
-                         .timeout_ms = 10000,
+                         .timeout_ms = TIMEOUT_MS,
                          .jobs = cores < 1           ? 1
                                  : cores > JOBS_MOST ? JOBS_MOST
                                                      : (int)cores};
@@ -174,7 +181,16 @@ static char *list_of(const struct esi_text_list *strikes, const bool *keep)
 struct failure {
     const struct wishes *wishes;
     const struct esi_seed_run *run;
+    int64_t until_ms;
+    bool is_cut_short; /* the time was over before all was tried */
 };
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
 
 static bool run_once(struct esi_seed_run *run, const struct esi_seed_job *job)
 {
@@ -183,11 +199,15 @@ static bool run_once(struct esi_seed_run *run, const struct esi_seed_job *job)
     return run->end == ESI_SEED_PASSED;
 }
 
-/* Does it fail with these faults alone? */
+/* Does it fail with these faults alone? When the time is over nothing is tried any more. */
 static bool fails_with(void *context, const bool *keep, size_t count)
 {
     (void)count;
     struct failure *failure = context;
+    if (now_ms() >= failure->until_ms) {
+        failure->is_cut_short = true;
+        return false;
+    }
     struct esi_seed_job job = job_for(failure->wishes, failure->run->job.seed);
     char *strikes = list_of(&failure->run->strikes, keep);
     job.strikes = strikes;
@@ -207,21 +227,82 @@ static void print_indented(const char *text)
     }
 }
 
-static void print_command(char *const *command)
+/* As a shell takes it for one word. */
+static void print_word(const char *word)
 {
-    for (; *command; command++)
-        printf(" %s", *command);
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./,:=@%+";
+    if (*word && !word[strspn(word, plain)]) {
+        printf(" %s", word);
+        return;
+    }
+    fputs(" '", stdout);
+    for (; *word; word++)
+        if (*word == '\'')
+            fputs("'\\''", stdout);
+        else
+            putchar(*word);
+    putchar('\'');
+}
+
+/* A line to be pasted. `strikes`: NULL, all that the seed has. */
+static void print_replay(const struct wishes *w, const char *what, uint64_t seed, const char *strikes)
+{
+    printf("  %s:  engset test --replay %llu", what, (unsigned long long)seed);
+    if (w->faults)
+        fputs(" --faults", stdout), print_word(w->faults);
+    if (w->timeout_ms != TIMEOUT_MS)
+        printf(" --timeout %lld", (long long)w->timeout_ms);
+    if (strikes)
+        fputs(" --strikes", stdout), print_word(strikes);
+    for (char *const *word = w->command; *word; word++)
+        print_word(*word);
     putchar('\n');
 }
 
-static void print_replay(const struct wishes *w, uint64_t seed, const char *strikes)
+static void print_enough(const struct wishes *w, size_t left, size_t count, const char *strikes,
+                         bool is_cut_short)
 {
-    printf("  again:  engset test --replay %llu", (unsigned long long)seed);
-    if (w->faults)
-        printf(" --faults %s", w->faults);
+    if (count && w->no_shrink)
+        printf("  %zu faults struck\n", count);
+    else if (!count)
+        puts("  no fault struck: it fails by its order alone");
+    else if (!left)
+        printf("  %zu faults struck, but it fails by its order alone\n", count);
+    else if (left > SHOWN_STRIKES)
+        printf("  %zu of %zu faults are enough\n", left, count);
+    else
+        printf("  %zu of %zu faults are enough: %s\n", left, count, strikes);
+    if (is_cut_short)
+        printf("  (and perhaps fewer: after %d s no more were left out)\n", SHRINK_MS / 1000);
+}
+
+/* Runs it once more, with `strikes`, and prints what it says; false: this time it passes. */
+static bool show_again(const struct wishes *w, uint64_t seed, const char *strikes)
+{
+    struct esi_seed_job job = job_for(w, seed);
+    struct esi_seed_run run;
     if (strikes)
-        printf(" --strikes %s", *strikes ? strikes : "''");
-    print_command(w->command);
+        job.strikes = strikes;
+    bool passes = run_once(&run, &job);
+    if (!passes)
+        print_indented(run.said);
+    esi_seed_run_free(&run);
+    return !passes;
+}
+
+/* A few faults are what is to be looked at. Of so many nobody reads the list: the seed alone, which has them all, is a line that can be pasted. */
+static void print_how_again(const struct wishes *w, uint64_t seed, size_t left, size_t count,
+                            const char *strikes)
+{
+    bool is_all = left && left == count;
+    if ((left > SHOWN_STRIKES || is_all) && show_again(w, seed, NULL)) {
+        print_replay(w, "again", seed, NULL);
+        if (!is_all)
+            print_replay(w, "these alone", seed, strikes);
+        return;
+    }
+    show_again(w, seed, strikes);
+    print_replay(w, "again", seed, strikes);
 }
 
 /* Which of the faults are enough, what the program says then, and how to see it. */
@@ -232,26 +313,14 @@ static void print_failure(const struct wishes *w, const struct esi_seed_run *run
     printf("seed %llu failed: %s\n", (unsigned long long)run->job.seed, how);
     size_t count = run->strikes.count, left = count;
     bool keep[count + 1];
-    struct failure failure = {w, run};
+    struct failure failure = {w, run, now_ms() + SHRINK_MS, false};
     if (w->no_shrink)
         memset(keep, true, count);
     else
         left = esi_shrink(keep, count, SHRINK_RUNS, fails_with, &failure);
     char *strikes = list_of(&run->strikes, keep);
-    if (!count)
-        puts("  no fault struck: it fails by its order alone");
-    else if (!left)
-        printf("  %zu faults struck, but it fails by its order alone\n", count);
-    else
-        printf("  %zu of %zu faults are enough: %s\n", left, count,
-               left > SHOWN_STRIKES ? "see below" : strikes);
-    struct esi_seed_job job = job_for(w, run->job.seed);
-    job.strikes = strikes;
-    struct esi_seed_run last;
-    run_once(&last, &job);
-    print_indented(last.said);
-    print_replay(w, run->job.seed, strikes);
-    esi_seed_run_free(&last);
+    print_enough(w, left, count, strikes, failure.is_cut_short);
+    print_how_again(w, run->job.seed, left, count, strikes);
     free(strikes);
 }
 
@@ -297,7 +366,7 @@ static void print_two_ways(const struct wishes *w, const struct esi_seed_run *ru
     printf("seed %llu went two ways: something from outside the simulated world decides (time(), rand(), an "
            "address, a thread, a file)\n",
            (unsigned long long)run->job.seed);
-    print_replay(w, run->job.seed, NULL);
+    print_replay(w, "again", run->job.seed, NULL);
 }
 
 static void print_misuse(const struct esi_seed_run *run)

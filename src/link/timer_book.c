@@ -10,6 +10,7 @@
 #include <string.h>
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "proc/process.h"
 
 enum { PAGE_WORDS = 512, PAGE_BYTES = PAGE_WORDS * sizeof(uint64_t) };
 
@@ -118,7 +119,7 @@ static uint32_t low_of(uint32_t count)
  * in a row have a bucket each, side by side, and those at even distances do not crowd into a few. */
 static uint32_t bucket_number(const struct esi_timer_book *book, uint64_t receiver)
 {
-    uint32_t index = receiver & 0xfffffff, hash = index ^ index >> 6 ^ index >> 13;
+    uint32_t index = (uint32_t)esi_process_place(receiver), hash = index ^ index >> 6 ^ index >> 13;
     uint32_t low = low_of(book->bucket_count), number = hash & (2 * low - 1);
     return number < book->bucket_count ? number : hash & (low - 1);
 }

@@ -78,11 +78,38 @@ static void refuse_call(struct esi_message *block, uint64_t from, es_atom reason
         esi_message_free(block);
 }
 
-/* Whose reason finds no memory is still known to have ended. */
+/* Whose reason finds no memory is still known to have ended: the asker is told to look for itself, which needs no block. */
 static void tell_end(uint64_t asker, uint64_t reference, uint64_t from, es_term reason)
 {
-    if (send_answer(asker, reference, from, ANSWER_DOWN, reason) != ES_OK)
-        send_answer(asker, reference, from, ANSWER_DOWN, es_from_atom(es_am_system_limit));
+    if (send_answer(asker, reference, from, ANSWER_DOWN, reason) == ES_OK)
+        return;
+    struct esi_process *p = esi_process_slot(asker);
+    if (!p || !esi_process_is(p, asker))
+        return;
+    /* seq_cst: after our inbox was closed; pairs with esi_signals_take(), which clears it and then looks at our inbox. Does somebody else live
+     * there by now, he looks once for nothing. */
+    atomic_fetch_or_explicit(&p->flags, ESI_FLAG_UNTOLD | ESI_FLAG_SIGNALS, memory_order_seq_cst);
+    esi_wake(p);
+}
+
+bool esi_call_is_orphaned(const struct esi_process *self)
+{
+    if (!self->call)
+        return false;
+    struct esi_process *server = esi_process_slot(self->call->server);
+    /* acquire: with the closed inbox we see what was sent before. The inbox first: who is still there then had it open. */
+    return !server || atomic_load_explicit(&server->inbox, memory_order_acquire) == ESI_INBOX_CLOSED ||
+           !esi_process_is(server, self->call->server);
+}
+
+void esi_call_untold(struct esi_process *self)
+{
+    struct esi_call *call = self->call;
+    if (!call || call->is_answered)
+        return;
+    call->is_answered = true;
+    call->is_down = true;
+    call->answer = es_from_atom(es_am_system_limit);
 }
 
 struct esi_message *esi_request_new(const struct esi_signal_kind *kind)

@@ -54,6 +54,20 @@ wait_for_answer(struct esi_process *self, struct esi_call *call, uint64_t deadli
         esi_yield(self);
 }
 
+/* Does whom it asked still believe that it is to answer? */
+static bool is_remembered(const struct esi_call *call)
+{
+    return !call->is_answered || (!call->is_down && !call->is_from_server);
+}
+
+void esi_call_abandon(struct esi_process *self)
+{
+    const struct esi_call *call = self->call;
+    self->call = NULL;
+    if (is_remembered(call))
+        esi_call_forget(call->server, call->reference);
+}
+
 static void release_answer(struct esi_process *self, struct esi_call *call)
 {
     if (!call->block)
@@ -154,7 +168,7 @@ static es_err call_and_wait(struct esi_process *self, struct esi_call *call, es_
         release_answer(self, call); /* the answer is in its word: nothing for es_drop() to find */
         call->block = NULL;
     }
-    if (!call->is_answered || (!call->is_down && !call->is_from_server))
+    if (is_remembered(call))
         esi_call_forget(call->server, call->reference);
     if (!call->is_answered)
         return ES_ETIMEOUT;

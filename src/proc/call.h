@@ -33,11 +33,22 @@ es_err esi_ask_until(struct esi_process *self, uint64_t to, struct esi_message *
 /* What a call is on its way. words: the caller's pid id, the reference's id; behind them the message that the server will see. */
 extern const struct esi_signal_kind esi_call_kind;
 
-/* Nobody waits for the answer to `reference` any more: tells the process `server`. Any thread. */
+/* Nobody waits any more for the answer to the call of `self` that is under way: whom it asked forgets it. On behalf of `self`, whose
+ * stack is as it was. */
+void esi_call_abandon(struct esi_process *self);
+
+/* The same for the call `reference` to the process `server`. Any thread. */
 void esi_call_forget(uint64_t server, uint64_t reference);
 
 /* `self` ends: whose call it did not answer learns the reason. On behalf of `self`. */
 void esi_call_ended(struct esi_process *self);
+
+/* Has whom `self` asks just now ended, or at least begun to? On behalf of `self`. */
+bool esi_call_is_orphaned(const struct esi_process *self);
+
+/* Whom `self` asked has ended, what it said before was taken, and nothing more will come: if that was no answer, the call is over with
+ * `system_limit`. On behalf of `self`. */
+void esi_call_untold(struct esi_process *self);
 
 /* Answers `request`, from kind->arrive or kind->nobody or later, and owns it: its block carries the answer, which so never fails for lack of memory.
  * `answer` is an immediate. Any thread. */

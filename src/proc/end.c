@@ -44,6 +44,8 @@ void esi_process_doom(struct esi_process *self, es_term reason)
     if (self->is_doomed || self->is_ending)
         return;
     self->is_doomed = true;
+    if (self->call)
+        esi_call_abandon(self);
     self->reason = is_word(reason) ? reason : keep_reason(reason);
 }
 

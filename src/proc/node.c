@@ -477,7 +477,7 @@ static es_err bring_up(const es_options *options, uint64_t seed, bool has_first)
         esi_stop_signal_start(told_to_stop);
     error = has_first ? spawn_first() : ES_OK;
     run.scarce = no_thread;
-    if (error == ES_OK && !esi_node.is_sim)
+    if (error == ES_OK)
         error = esi_watchdog_start();
     if (esi_node.is_driven)
         run.scarce = no_descriptor; /* there it makes one and no thread */
@@ -622,14 +622,8 @@ es_err es_stop(int64_t timeout_ms)
 int es_run(void (*first)(void *), void *argument, const es_options *options)
 {
     const char *seed = getenv("ES_SIM");
-    if (seed && *seed) {
-        if (esi_plug.simulate)
-            return esi_plug.simulate(first, argument, options);
-        uint64_t hash = 0;
-        int status = es_run_simulated(strtoull(seed, NULL, 0), first, argument, options, &hash);
-        fprintf(stderr, "engset: simulated with seed %s, trace %016llx\n", seed, (unsigned long long)hash);
-        return status;
-    }
+    if (seed && *seed && esi_plug.simulate)
+        return esi_plug.simulate(first, argument, options);
     return may_run(options) ? run_node(first, argument, options, esi_random_u64()) : MISUSED;
 }
 

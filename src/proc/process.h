@@ -30,6 +30,8 @@ enum esi_flag {
     ESI_FLAG_KNOWN =
         32, /* rooms above keep something about it in tables of theirs: esi_plug.ending is called */
     ESI_FLAG_BEHIND = 64, /* took so many messages at once that it is far behind its senders: they pay more */
+    ESI_FLAG_UNTOLD =
+        128, /* somebody whom it called ended, and had no memory to tell it; with SIGNALS, before esi_wake() */
     ESI_FLAG_TIMERS =
         1 << 16, /* this and the 15 bits above: link/timer.c notes which wheels have timers for it */
 };
@@ -170,10 +172,16 @@ struct esi_table {
 };
 extern struct esi_table esi_table;
 
+/* The number of the slot that `id` lives or lived in. */
+static inline uint64_t esi_process_place(uint64_t id)
+{
+    return id & 0xfffffff;
+}
+
 /* The control block in whose slot `id` lives or lived: always readable memory. NULL only if the index is beyond the table. */
 static inline struct esi_process *esi_process_slot(uint64_t id)
 {
-    uint64_t index = id & 0xfffffff;
+    uint64_t index = esi_process_place(id);
     return __builtin_expect(index < esi_table.room, 1) ? &esi_table.base[index] : NULL;
 }
 
@@ -194,10 +202,11 @@ static inline void esi_process_prefetch_stack(const struct esi_process *p)
         __builtin_prefetch((const char *)p->fiber.sp + at, 1);
 }
 
-/* Is `id` the one who lives in `p`? relaxed: the signal's `to` decides in the end. */
+/* Is `id` the one who lives in `p`? The signal's `to` decides in the end. acquire: who is told that somebody has ended sees what that one wrote
+ * before; pairs with esi_table_give() and esi_table_take(). */
 static inline bool esi_process_is(struct esi_process *p, uint64_t id)
 {
-    return atomic_load_explicit(&p->id, memory_order_relaxed) == id;
+    return atomic_load_explicit(&p->id, memory_order_acquire) == id;
 }
 
 /* The pid of `p`. */

@@ -104,6 +104,10 @@ static void report_end(int status, uint64_t trace)
 
 int es_simulate(void (*first)(void *), void *argument, const es_simulation *how)
 {
+    if (esi_rules == &esi_world_rules || atomic_load(&esi_node.state) != ESI_NODE_DOWN) {
+        fputs("engset: simulate: a node runs already in this OS process\n", stderr);
+        return MISUSED;
+    }
     if (read_wishes(&esi_world, how, argument) != ES_OK) {
         esi_plan_fini(&esi_world.plan);
         return MISUSED;

@@ -44,7 +44,7 @@ const char *esi_trace_name(const struct esi_process *p)
     struct esi_symbol symbol = {.function = "first"};
     if (!esi_node_is_first((struct esi_process *)(uintptr_t)p))
         esi_symbol_find((uintptr_t)p->function, false, &symbol);
-    snprintf(name, sizeof name, "%llu (%s)", (unsigned long long)(p->id & 0xfffffff),
+    snprintf(name, sizeof name, "%llu (%s)", (unsigned long long)esi_process_place(p->id),
              symbol.function[0] ? symbol.function : "?");
     return name;
 }

@@ -25,7 +25,7 @@ static struct esi_world *const w = &esi_world;
  * who lived there since the OS process began. */
 static uint64_t place_of(const struct esi_process *p)
 {
-    return p->id & 0xfffffff;
+    return esi_process_place(p->id);
 }
 
 /* ------------------------------------------------------------ telling */
@@ -54,14 +54,15 @@ static void tell_strike(enum esi_strike kind, uint32_t number)
                    p ? esi_trace_name(p) : "");
 }
 
-void esi_world_fail(const char *format, ...)
+/* It fails, for a reason in words, and the node ends. */
+static void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void fail(const char *format, ...)
 {
     char why[200];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(why, sizeof why, format, arguments);
     va_end(arguments);
-    w->has_failed = true;
     fflush(stdout);
     tell(STDERR_FILENO, "simulation: seed %llu: %s\n", (unsigned long long)w->how.seed, why);
     esi_node_end(1);
@@ -176,14 +177,13 @@ static void look_at_promises(void)
 {
     uint64_t now = esi_clock_now_ns();
     if (w->how.holds && !w->how.holds(w->argument))
-        esi_world_fail("what must hold does not (.holds)");
+        fail("what must hold does not (.holds)");
     else if (now >= w->faults_until_ns && w->how.settled && w->how.settled(w->argument))
         esi_node_end(0);
     else if (now > w->settle_until_ns)
-        esi_world_fail("it has not settled %lld ms after the last fault might strike",
-                       (long long)w->how.settle_ms);
+        fail("it has not settled %lld ms after the last fault might strike", (long long)w->how.settle_ms);
     else if (++w->turns > w->how.turns_most)
-        esi_world_fail("it has not ended after %lld turns (.turns_most)", (long long)w->how.turns_most);
+        fail("it has not ended after %lld turns (.turns_most)", (long long)w->how.turns_most);
 }
 
 static uint64_t rank(const struct esi_process *p)

@@ -23,10 +23,9 @@ struct esi_world {
     int frozen_count;
     uint64_t spared[ESI_SPARED_MOST]; /* ids */
     int spared_count;
-    uint32_t queued_at_pick; /* how many waited when the one that runs was picked */
-    bool has_begun;          /* the first process runs */
-    bool is_over;            /* it goes by the rules no more */
-    bool has_failed;
+    uint32_t queued_at_pick;    /* how many waited when the one that runs was picked */
+    bool has_begun;             /* the first process runs */
+    bool is_over;               /* it goes by the rules no more */
     int trace_level, report_fd; /* 0; -1: none */
 };
 extern struct esi_world esi_world;
@@ -42,8 +41,5 @@ bool esi_world_strikes(enum esi_strike kind);
 
 /* The same for an allocation: whether it fails. */
 bool esi_world_fails_allocation(void);
-
-/* It fails, for a reason in words (printf), and the node ends. Between two turns. */
-void esi_world_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

@@ -501,7 +501,8 @@ struct bits {
     uint64_t count;
 };
 
-static bool push_bit(struct bits *b, bool bit)
+/* Room for one more byte, which begins with 0. */
+static bool begin_byte(struct bits *b)
 {
     if (b->count / 8 == b->size) {
         void *memory = b->bytes;
@@ -509,38 +510,80 @@ static bool push_bit(struct bits *b, bool bit)
             return false;
         b->bytes = memory;
     }
-    if (b->count % 8 == 0)
-        b->bytes[b->count / 8] = 0;
+    b->bytes[b->count / 8] = 0;
+    return true;
+}
+
+static bool push_bit(struct bits *b, bool bit)
+{
+    if (b->count % 8 == 0 && !begin_byte(b))
+        return false;
     if (bit)
         b->bytes[b->count / 8] |= (char)(0x80 >> b->count % 8);
     b->count++;
     return true;
 }
 
-/* Bit number `index` of an integer in two's complement. */
-static bool bit_of(es_term term, uint64_t index)
+static bool push_whole_byte(struct bits *b, uint8_t byte)
 {
-    const uint64_t *box;
-    uint64_t count, word, borrow = 1;
-    if (esi_tag(term.w) == ESI_TAG_INT)
-        return esi_small(term.w) >> (index > 63 ? 63 : index) & 1;
-    box = esi_box(term.w);
-    count = esi_header_count(box[0]);
-    word = index / 64 < count ? box[1 + index / 64] : 0;
-    if (esi_header_kind(box[0]) == ESI_BIG_PLUS)
-        return word >> index % 64 & 1;
-    for (uint64_t i = 0; i < index / 64 && i < count && borrow; i++)
-        borrow = box[1 + i] == 0;
-    return (~word + borrow) >> index % 64 & 1;
+    if (!begin_byte(b))
+        return false;
+    b->bytes[b->count / 8] = (char)byte;
+    b->count += 8;
+    return true;
+}
+
+/* An integer of any size as words in two's complement, least first, without an end. */
+struct twos {
+    const uint64_t *words; /* its magnitude */
+    uint64_t count, first; /* below `first` they are 0 */
+    uint64_t small;        /* while count is 0 */
+    bool is_negative;
+};
+
+static struct twos twos_of(es_term term)
+{
+    struct twos t = {.count = 0};
+    if (esi_tag(term.w) == ESI_TAG_INT) {
+        t.small = (uint64_t)esi_small(term.w);
+        t.is_negative = esi_small(term.w) < 0;
+        return t;
+    }
+    const uint64_t *box = esi_box(term.w);
+    t.words = box + 1;
+    t.count = esi_header_count(box[0]);
+    t.is_negative = esi_header_kind(box[0]) != ESI_BIG_PLUS;
+    while (t.first < t.count - 1 && t.words[t.first] == 0)
+        t.first++;
+    return t;
+}
+
+/* Word number `index`. */
+static uint64_t word_of(const struct twos *t, uint64_t index)
+{
+    if (t->count == 0 && index == 0)
+        return t->small;
+    if (index >= t->count)
+        return t->is_negative ? ~UINT64_C(0) : 0;
+    if (!t->is_negative || index < t->first)
+        return t->words[index];
+    return index == t->first ? -t->words[index] : ~t->words[index];
 }
 
 static bool push_integer(struct bits *b, es_term value, uint64_t size, bool little)
 {
+    struct twos t = twos_of(value);
     if (little && size % 8 != 0)
         return fail(b->p, "expected whole bytes for a little-endian integer");
-    for (uint64_t i = 0; i < size; i++) {
+    bool are_bytes = size % 8 == 0 && b->count % 8 == 0;
+    for (uint64_t i = 0; are_bytes && i < size / 8; i++) {
+        uint64_t at = little ? i : size / 8 - 1 - i;
+        if (!push_whole_byte(b, (uint8_t)(word_of(&t, at / 8) >> at % 8 * 8)))
+            return false;
+    }
+    for (uint64_t i = 0; !are_bytes && i < size; i++) {
         uint64_t index = little ? i / 8 * 8 + 7 - i % 8 : size - 1 - i;
-        if (!push_bit(b, bit_of(value, index)))
+        if (!push_bit(b, word_of(&t, index / 64) >> index % 64 & 1))
             return false;
     }
     return true;

@@ -3,6 +3,7 @@
  *   good     nothing
  *   race     a deposit reads the balance and then writes it: two at once lose one
  *   fragile  a deposit is lost when the process that makes it is killed, and nobody cares
+ *   weary    twenty short reads are too much for it
  *   outside  it goes by the nanoseconds of the real clock
  *   hang     it computes for ever
  *   crash    the node ends by a signal
@@ -81,10 +82,36 @@ static void misbehave(void)
         raise(SIGKILL);
 }
 
+/* Two bytes are there, and some reads give one. */
+static void read_until_weary(void)
+{
+    enum { READS = 400, SHORT_MOST = 19 };
+    int fds[2], short_reads = 0;
+    char bytes[2];
+    if (es_pipe(fds) != ES_OK)
+        return;
+    for (int i = 0; i < READS; i++) {
+        if (es_write(fds[1], "ab", 2, ES_INFINITY) < 0)
+            return;
+        int64_t got = es_read(fds[0], bytes, 2, ES_INFINITY);
+        short_reads += got == 1;
+        if (got == 1 && es_read(fds[0], bytes, 1, ES_INFINITY) != 1)
+            return;
+    }
+    if (short_reads > SHORT_MOST) {
+        fprintf(stderr, "the bank is weary\n");
+        es_exit(es_am_error);
+    }
+}
+
 static void bank(void *unused)
 {
     (void)unused;
     misbehave();
+    if (is("weary")) {
+        read_until_weary();
+        return;
+    }
     es_pid to = es_spawn(account);
     make_deposits(to);
     balance_at_end = read_balance(to);
@@ -99,6 +126,10 @@ int main(int argc, char **argv)
     fault = argc > 1 ? argv[1] : "good";
     if (is("deaf"))
         return 0;
-    uint32_t faults = is("fragile") ? ES_FAULT_KILL | ES_FAULTS_ORDER : ES_FAULTS_ORDER;
+    uint32_t faults = ES_FAULTS_ORDER;
+    if (is("fragile"))
+        faults |= ES_FAULT_KILL;
+    if (is("weary"))
+        faults = ES_FAULT_SHORT_IO;
     return es_simulate(bank, NULL, &(es_simulation){.faults = faults});
 }

@@ -51,6 +51,19 @@ expect(code == 1 and told.count('kill@') == 1 and 'hand_over@' not in told and '
 code, again, told = engset(*[word for word in replay_command(out) if word not in ('--strikes', strikes)])
 expect(code == 1 and told.count('@') >= many, 'without the list all strike', again, told)
 
+code, out, err = engset('test', '--seeds', '50', BANK, 'weary', 'of "it"', "isn't it")
+few = int(re.search(r'(\d+) of \d+ faults are enough', out)[1])
+again, alone = re.findall(r'(?:again|these alone):  engset (test .*)', out)
+expect(few == 20 and '--strikes' not in again and shlex.split(again)[-2:] == ['of "it"', "isn't it"],
+       'of a failure that takes many faults the seed alone is shown first, as a shell takes it', out, err)
+for command, least in ((again, few), (alone, few)):
+    code, out, told = engset(*shlex.split(command))
+    expect(code == 1 and 'weary' in told and told.count('short_io@') >= least, 'and fails again, as with those alone', out, told)
+expect(told.count('short_io@') == few, 'which strike alone', told)
+
+code, out, err = engset('test', '--seeds', '50', '--no-shrink', BANK, 'weary')
+expect(code == 1 and 'faults struck' in out and 'short_io@' not in out and '--strikes' not in out, 'where nothing was left out, the seed says it all', out, err)
+
 code, out, err = engset('test', '--seeds', '50', '--faults', 'none', BANK, 'fragile')
 expect(code == 0, 'without faults nothing is wrong with it', out, err)
 

@@ -1,19 +1,23 @@
-/* telephones.c - the telephone exchange in a simulated world, for `engset test`: telephones call through it while its calls and legs are
- * killed and crash, run out of memory, are frozen, and change turns at any moment.
+/* telephones.c - the telephone exchange in a simulated world, for `engset test`: telephones that are processes call through it over a simulated
+ * network. With the argument `faults` its calls and legs are killed and crash meanwhile, run out of memory, are frozen, and change turns at
+ * any moment; with `calm` nothing goes wrong.
  *
- * Each telephone must come to the end of its call by SIP's own rules, whatever happened to the processes that carried it; and when all have hung up, the
- * exchange has no call, leg, process or descriptor more than when it began. */
+ * Each telephone must come to the end of its call by SIP's own rules, whatever happened to the processes that carried it; in a calm world it is answered,
+ * hears what the other side said, and hangs up itself. When all have hung up, the exchange has no call, leg, process or descriptor more than
+ * when it began, and it closes in order. */
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include "exchange.h"
 
-ES_ATOMS(listening, serve, over, callee_is_idle);
+ES_ATOMS(callee_is_idle);
+ES_ATOM(named_listener, "listener");
 
 enum {
     CALLS = 8,
-    PEACE_MS = 10,
+    CALM_CALLS = 30,
+    PEACE_MS = 10, /* no faults before */
     T1_MS = 500,
     LAST_RETRANSMISSION_MS = 32000,
     HOLD_MS = 3000,
@@ -21,7 +25,11 @@ enum {
     TOO_LONG_MS = 60000
 };
 
+#define SDP \
+    "v=0\r\no=t 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 6000 RTP/AVP 0\r\n"
+
 static struct exchange office = {.address = {0x7f000001, 0}, .log = "/dev/null", .is_quiet = true};
+static bool is_calm;
 static int begun, ended; /* telephones: who is killed before it is spared has not begun */
 
 /* ------------------------------------------------------------ a telephone's line */
@@ -95,16 +103,24 @@ static const char *line_of(const char *message, const char *name, char *line, si
     return line;
 }
 
-static void answer(struct phone *me, const char *status)
+/* A body's headers and the body itself; "" gives no body. */
+static const char *end_of_message(const char *body, char *text, size_t size)
 {
-    char text[2000], via[300], from[300], to[300], id[200], cseq[100];
+    snprintf(text, size, "%sContent-Length: %zu\r\n\r\n%s", *body ? "Content-Type: application/sdp\r\n" : "",
+             strlen(body), body);
+    return text;
+}
+
+static void answer(struct phone *me, const char *status, const char *body)
+{
+    char text[2000], via[300], from[300], to[300], id[200], cseq[100], end[400];
     snprintf(text, sizeof text,
-             "SIP/2.0 %s\r\n%s\r\n%s\r\n%s%s\r\n%s\r\n%s\r\nContact: <sip:b@127.0.0.1:%u>\r\nContent-Length: "
-             "0\r\n\r\n",
-             status, line_of(me->received, "Via:", via, sizeof via),
+             "SIP/2.0 %s\r\n%s\r\n%s\r\n%s%s\r\n%s\r\n%s\r\nContact: <sip:b@127.0.0.1:%u>\r\n%s", status,
+             line_of(me->received, "Via:", via, sizeof via),
              line_of(me->received, "From:", from, sizeof from), line_of(me->received, "To:", to, sizeof to),
              strstr(to, ";tag=") ? "" : ";tag=callee", line_of(me->received, "Call-ID:", id, sizeof id),
-             line_of(me->received, "CSeq:", cseq, sizeof cseq), me->port);
+             line_of(me->received, "CSeq:", cseq, sizeof cseq), me->port,
+             end_of_message(body, end, sizeof end));
     say(me, text);
 }
 
@@ -112,16 +128,16 @@ static void answer(struct phone *me, const char *status)
 
 static void ask(struct phone *me, const char *method, int cseq, const char *branch)
 {
-    char text[1500];
-    snprintf(
-        text, sizeof text,
-        "%s sip:bob@127.0.0.1:%u SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:%u;branch=z9hG4bK-%d-%s\r\n"
-        "From: <sip:a%d@127.0.0.1:%u>;tag=a%d\r\nTo: <sip:bob@127.0.0.1:%u>%s\r\nCall-ID: "
-        "call-%d@simulated\r\n"
-        "CSeq: %d %s\r\nMax-Forwards: 70\r\nContact: <sip:a%d@127.0.0.1:%u>\r\nContent-Length: 0\r\n\r\n",
-        method, office.address.port, me->port, me->number, branch, me->number, me->port, me->number,
-        office.address.port, strcmp(method, "INVITE") == 0 ? "" : me->to_tag, me->number, cseq, method,
-        me->number, me->port);
+    char text[2000], end[400];
+    bool is_invite = strcmp(method, "INVITE") == 0;
+    snprintf(text, sizeof text,
+             "%s sip:bob@127.0.0.1:%u SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:%u;branch=z9hG4bK-%d-%s\r\n"
+             "From: <sip:a%d@127.0.0.1:%u>;tag=a%d\r\nTo: <sip:bob@127.0.0.1:%u>%s\r\n"
+             "Call-ID: call-%d@simulated\r\nCSeq: %d %s\r\nMax-Forwards: 70\r\n"
+             "Contact: <sip:a%d@127.0.0.1:%u>\r\n%s",
+             method, office.address.port, me->port, me->number, branch, me->number, me->port, me->number,
+             office.address.port, is_invite ? "" : me->to_tag, me->number, cseq, method, me->number, me->port,
+             end_of_message(is_invite ? SDP : "", end, sizeof end));
     say(me, text);
 }
 
@@ -130,7 +146,7 @@ static bool heed_request(struct phone *me)
 {
     if (strncmp(me->received, "BYE ", 4) != 0)
         return false;
-    answer(me, "200 OK");
+    answer(me, "200 OK", "");
     return true;
 }
 
@@ -171,6 +187,12 @@ static bool talk(struct phone *me)
     return false;
 }
 
+static void complain(struct phone *me, const char *what)
+{
+    fprintf(stderr, "call %d: %s\n", me->number, what);
+    es_exit(es_am_error);
+}
+
 static void caller(es_term argument)
 {
     struct phone me = {.fd = -1};
@@ -179,15 +201,16 @@ static void caller(es_term argument)
     es_match(argument, &me.number);
     open_line(&me);
     int status = transact(&me, "INVITE", 1, 200);
-    if (status == 0) {
-        fprintf(stderr, "call %d: nobody has answered its INVITE\n", me.number);
-        es_exit(es_am_error);
-    }
+    if (status == 0)
+        complain(&me, "nobody has answered its INVITE");
+    if (is_calm && (status != 200 || !strstr(me.received, "m=audio 6000")))
+        complain(&me, "it was not put through");
     ask(&me, "ACK", 1, status < 300 ? "ack" : "INVITE");
-    if (status < 300 && !talk(&me) && transact(&me, "BYE", 2, 200) == 0) {
-        fprintf(stderr, "call %d: nobody has answered its BYE\n", me.number);
-        es_exit(es_am_error);
-    }
+    bool was_hung_up = status < 300 && talk(&me);
+    if (is_calm && was_hung_up)
+        complain(&me, "somebody else has ended it");
+    if (status < 300 && !was_hung_up && transact(&me, "BYE", 2, 200) == 0)
+        complain(&me, "nobody has answered its BYE");
     es_close(me.fd);
     ended++;
 }
@@ -206,41 +229,29 @@ static void callee(es_term argument)
         if (!hear(&me, in_ms(TOO_LONG_MS)))
             continue;
         if (strncmp(me.received, "INVITE ", 7) == 0) {
-            answer(&me, "180 Ringing");
-            answer(&me, "200 OK");
+            answer(&me, "180 Ringing", "");
+            answer(&me, "200 OK", SDP);
         } else if (strncmp(me.received, "ACK ", 4) != 0 && status_of(me.received) == 0) {
-            answer(&me, "200 OK");
+            answer(&me, "200 OK", "");
         }
     }
 }
 
 /* ------------------------------------------------------------ the office */
 
-static es_pid spared(es_pid pid)
-{
-    es_simulate_spare(pid);
-    return pid;
-}
-
+/* Who ends one of the four ends the exchange, as long as nobody supervises them. */
 static void open_office(void)
 {
     int port = 0;
-    es_pid listens =
-        spared(es_spawn_opt(ES_WITH(.link = true, .name = "listener"), listener, ES_TUPLE(0, es_self())));
-    es_receive
-        es_case(ES_TUPLE(listening, &office.fd, &port))
-            office.address.port = (uint16_t)port;
-    office.started_ns = es_now_ns();
-    office.times = leg_times_standard;
-    exchange = &office;
-    office.journal = spared(es_spawn_opt(ES_WITH(.link = true, .name = "journal"), journal));
-    office.board = spared(es_spawn_opt(ES_WITH(.link = true, .name = "board"), board));
-    office.router = spared(es_spawn_opt(ES_WITH(.link = true, .name = "router"), router));
-    spared(es_spawn_opt(ES_WITH(.link = true), callee, es_lend(es_self())));
+    es_simulate_spare(es_spawn_opt(ES_WITH(.link = true), callee, es_lend(es_self())));
     es_receive
         es_case(ES_TUPLE(callee_is_idle, &port))
             office.uas_port = (uint16_t)port;
-    es_send(listens, serve);
+    office_open(&office);
+    es_simulate_spare(es_whereis(named_listener));
+    es_simulate_spare(office.journal);
+    es_simulate_spare(office.board);
+    es_simulate_spare(office.router);
 }
 
 static int64_t processes(void)
@@ -256,7 +267,8 @@ static int descriptors(void)
     DIR *folder = opendir("/proc/self/fd");
     while (folder && readdir(folder))
         count++;
-    closedir(folder);
+    if (folder)
+        closedir(folder);
     return count;
 }
 
@@ -279,19 +291,14 @@ static void expect_nothing_left(int64_t processes_before, int descriptors_before
     }
 }
 
-static void first(void *unused)
+static void call_all(int calls)
 {
-    (void)unused;
-    es_ref watch[CALLS];
-    open_office();
-    es_sleep(PEACE_MS);
-    int64_t before = processes();
-    int descriptors_before = descriptors();
-    for (int i = 0; i < CALLS; i++) {
+    es_ref watch[CALM_CALLS];
+    for (int i = 0; i < calls; i++) {
         es_spawn_monitor(&watch[i], caller, ES_T(i));
         es_sleep(50);
     }
-    for (int i = 0; i < CALLS; i++)
+    for (int i = 0; i < calls; i++)
         es_receive
             es_case(ES_TUPLE(es_am_DOWN, watch[i], ES_ANY, ES_ANY, ES_ANY)) {
             }
@@ -299,14 +306,27 @@ static void first(void *unused)
         fprintf(stderr, "%d of %d calls came to their end\n", ended, begun);
         es_exit(es_am_error);
     }
-    expect_nothing_left(before, descriptors_before);
 }
 
-int main(void)
+static void first(void *unused)
 {
+    (void)unused;
+    open_office();
+    es_sleep(PEACE_MS);
+    int64_t processes_before = processes();
+    int descriptors_before = descriptors();
+    call_all(is_calm ? CALM_CALLS : CALLS);
+    expect_nothing_left(processes_before, descriptors_before);
+    office_close(&office);
+}
+
+int main(int argc, char **argv)
+{
+    is_calm = argc > 1 && strcmp(argv[1], "calm") == 0;
     if (sip_prepare() != SIP_GOOD)
         return 1;
-    return es_simulate(
-        first, NULL,
-        &(es_simulation){.faults = ES_FAULTS_ALL, .faults_from_ms = PEACE_MS, .faults_ms = 20000});
+    return es_simulate(first, NULL,
+                       &(es_simulation){.faults = is_calm ? ES_FAULTS_NONE : ES_FAULTS_ALL,
+                                        .faults_from_ms = PEACE_MS,
+                                        .faults_ms = 20000});
 }

@@ -85,6 +85,43 @@ static void each_is_handled_once_at_last(void)
     each_is_handled_once();
 }
 
+/* ------------------------------------------------------------ what it wrote */
+
+static int left; /* plain: nothing but its end orders it */
+
+static void write_and_end(void)
+{
+    left = 1;
+    look_and_end();
+}
+
+static void write_end_and_spawn(void)
+{
+    left = 1;
+    end_and_spawn();
+}
+
+static void nobody_knows(struct esi_message *signal)
+{
+    explore_expect(left == 1);
+    esi_message_free(signal);
+}
+
+static void arrive_in_time(struct esi_process *self, struct esi_message *signal)
+{
+    explore_expect(self->id == first_id);
+    esi_message_free(signal);
+}
+
+static const struct esi_signal_kind waits_for_end = {"explored", arrive_in_time, nobody_knows, NULL};
+
+static void ask_whether_it_is_there(void)
+{
+    struct esi_message *signal = esi_message_new(0);
+    signal->kind = &waits_for_end;
+    esi_signal_send(first_id, signal);
+}
+
 /* ------------------------------------------------------------ asleep */
 
 /* p sleeps. */
@@ -119,6 +156,12 @@ static const struct explore_script scripts[] = {
      {send, send_directly, end_and_spawn},
      each_is_handled_once_at_last,
      0},
+    {"who is told that nobody is there finds what that one wrote",
+     set_up,
+     {ask_whether_it_is_there, write_and_end},
+     NULL,
+     0},
+    {"also where a new one lives there", set_up, {ask_whether_it_is_there, write_end_and_spawn}, NULL, 0},
     {"two signals wake a sleeper once, and both arrive",
      set_up_asleep,
      {send, send_directly},

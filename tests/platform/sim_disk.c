@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <limits.h>
 #include "platform/os.h"
 #include "platform/strike.h"
 
@@ -142,6 +143,19 @@ static void test_what_is_made_and_removed_is_seen_in_the_layer_alone(void **stat
     assert_fails(esi_os_mkdir(in("under"), 0700), EEXIST);
 }
 
+static void test_a_path_begins_in_the_working_directory(void **state)
+{
+    char before[PATH_MAX];
+    (void)state;
+    assert_non_null(getcwd(before, sizeof before));
+    assert_int_equal(chdir(folder), 0);
+    holds("kept", "real");
+    holds("./under//../under/deep", "deep");
+    put("fresh", O_CREAT, "x");
+    assert_int_equal(chdir(before), 0);
+    holds(in("fresh"), "x");
+}
+
 static void test_a_file_lives_on_while_it_is_open(void **state)
 {
     char text[8] = "";
@@ -230,6 +244,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_FOLDER(test_what_was_not_written_is_read_from_the_real_file),
         WITH_FOLDER(test_what_is_made_and_removed_is_seen_in_the_layer_alone),
+        WITH_FOLDER(test_a_path_begins_in_the_working_directory),
         WITH_FOLDER(test_a_file_lives_on_while_it_is_open),
         WITH_FOLDER(test_renaming_replaces_in_one_step),
         WITH_FOLDER(test_what_lies_behind_the_end_is_zero),

@@ -280,6 +280,17 @@ static const struct {
     size_t header;
 } lengths[] = {{ES_PACKET_1, 1}, {ES_PACKET_2, 2}, {ES_PACKET_4, 4}};
 
+STORY(a_read_of_bytes_waits_also_where_packets_are_read, "")
+{
+    int pair[2];
+    char buffer[8];
+    connect_pair(pair);
+    EXPECT(es_packet(pair[1], ES_PACKET_LINE, 0) == ES_OK);
+    EXPECT(es_read(pair[1], buffer, sizeof buffer, in_ms(5)) == ES_ETIMEOUT);
+    writes(pair[0], "ab", 2);
+    EXPECT(es_read(pair[1], buffer, sizeof buffer, in_ms(PATIENCE_MS)) == 2 && memcmp(buffer, "ab", 2) == 0);
+}
+
 /* A packet of each size, byte by byte or in one piece. */
 STORY(packets_come_as_they_were_sent_however_they_are_cut, "")
 {
@@ -470,9 +481,9 @@ STORY_WITH(who_is_given_a_descriptor_gets_all_that_comes_in_its_order, 100, "", 
         for (int i = 0; i < 100; i++) /* some messages come */
             es_yield();
         EXPECT(es_fd_give(pair[1], heir) == ES_OK);
-        es_send(heir, begin_);
         EXPECT(es_active(pair[1], 1) == ES_ENOTFOUND);
         EXPECT(es_close(pair[1]) == ES_ENOTFOUND);
+        es_send(heir, begin_);
         EXPECT(got(ES_TUPLE(result, heir, 5000)));
         wait_for_end(sender);
         EXPECT(es_close(pair[0]) == ES_OK);
@@ -583,6 +594,7 @@ int main(void)
         cmocka_unit_test(pipes_and_unix_sockets_are_active_as_well),
         cmocka_unit_test(a_flood_with_small_credit_takes_bounded_memory),
         cmocka_unit_test(all_that_is_there_comes_without_another_event),
+        cmocka_unit_test(a_read_of_bytes_waits_also_where_packets_are_read),
         cmocka_unit_test(packets_come_as_they_were_sent_however_they_are_cut),
         cmocka_unit_test(lines_come_one_by_one_and_the_last_may_lack_its_feed),
         cmocka_unit_test(what_was_read_ahead_is_read_first_when_packets_end),

@@ -1,4 +1,5 @@
 /* fault_dump.c - the end of a node that may not go on: a dump, one line, the signal. Each in an OS process of its own. */
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -79,6 +80,18 @@ static __attribute__((no_sanitize("address", "undefined", "thread"))) void read_
     (void)*nothing;
 }
 
+/* A place is an address, and where it lies in its file. */
+static void assert_names_its_file(const char *dump)
+{
+    char expected[128];
+    const char *at = strstr(dump, "place: 0x");
+    assert_non_null(at);
+    at += strlen("place: 0x");
+    at += strspn(at, "0123456789abcdef");
+    snprintf(expected, sizeof expected, " %s+0x", program_invocation_short_name);
+    assert_int_equal(strncmp(at, expected, strlen(expected)), 0);
+}
+
 CASE(a_fault_outside_of_processes_ends_the_node_with_a_dump, 1, "CRH-06 CRH-15")
 {
     run_to_its_end(read_null);
@@ -89,6 +102,7 @@ CASE(a_fault_outside_of_processes_ends_the_node_with_a_dump, 1, "CRH-06 CRH-15")
     assert_has(outcome.dump, "rule: rule 2: no process's code was running\n");
     assert_has(outcome.dump, "address: 0x0\n");
     assert_has(outcome.dump, "process: none\n");
+    assert_names_its_file(outcome.dump);
     assert_has(outcome.dump, "frame: 0x");
     assert_has(outcome.dump, "contained: 0\n");
     assert_has(outcome.said, "engset: the node ends: SIGSEGV at 0x");

@@ -208,6 +208,16 @@ static void test_a_place_has_a_name(void **state)
     assert_string_equal(bytes, "0x10");
 }
 
+extern void _init(void); /* the C library's: the linker puts it before all others */
+
+static void test_the_first_function_of_a_file_has_a_name_too(void **state)
+{
+    (void)state;
+    struct esi_symbol symbol;
+    esi_symbol_find((uintptr_t)&_init, false, &symbol);
+    assert_string_equal(symbol.function, "_init");
+}
+
 static void test_a_line_table_of_rubbish_is_no_line(void **state)
 {
     (void)state;
@@ -244,6 +254,7 @@ int main(void)
         cmocka_unit_test(test_the_way_up_stays_within_the_stack),
         cmocka_unit_test(test_a_leaf_functions_caller_is_found_from_its_first_instruction),
         cmocka_unit_test(test_a_place_has_a_name),
+        cmocka_unit_test(test_the_first_function_of_a_file_has_a_name_too),
         cmocka_unit_test(test_a_line_table_of_rubbish_is_no_line),
     };
     return cmocka_run_group_tests(tests, start, stop);

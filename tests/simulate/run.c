@@ -1,8 +1,11 @@
 /* run.c - proves what a simulated world does to a program: its order, its faults, its two phases. */
 #include <engset/simulate.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "story.h"
+#include "proc/contain/report.h"
 
 ES_ATOMS(go, done, tick, work, simulated);
 
@@ -317,6 +320,31 @@ static void test_what_makes_no_sense_is_refused(void **state)
     unsetenv("ES_SIM");
 }
 
+static int status_inside;
+
+static void simulates_inside(void *unused)
+{
+    (void)unused;
+    status_inside = es_simulate(counts, NULL, &(es_simulation){.seed = 99, .holds = below_three});
+    counts(NULL);
+}
+
+/* And the one that runs is not disturbed. */
+static void test_there_is_one_simulation_at_a_time_and_none_beside_a_node(void **state)
+{
+    (void)state;
+    uint64_t trace[2];
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(
+            simulate(i ? simulates_inside : counts, NULL, (es_simulation){.seed = 5, .trace = &trace[i]}), 0);
+    assert_int_equal(status_inside, 70);
+    assert_int_equal(balance, 5);
+    assert_int_equal(trace[0], trace[1]);
+    assert_int_equal(es_start(&(es_options){.schedulers = 1}), ES_OK);
+    assert_int_equal(simulate(counts, NULL, (es_simulation){.seed = 1}), 70);
+    assert_int_equal(es_stop(ES_INFINITY), ES_OK);
+}
+
 /* ------------------------------------------------------------ a list of faults */
 
 static void test_only_the_listed_faults_strike(void **state)
@@ -330,6 +358,52 @@ static void test_only_the_listed_faults_strike(void **state)
     assert_int_equal(ended_by[1], 20);
     assert_int_equal(ended_by[2], 20);
     assert_int_equal(ended_by[0], 60);
+}
+
+/* ------------------------------------------------------------ the real world */
+
+/* The report ends the wait that it tells of. */
+static char reported[2000];
+static int report_made[2];
+
+static void take_report(const char *text, size_t length)
+{
+    snprintf(reported, sizeof reported, "%.*s", (int)length, text);
+    if (write(report_made[1], "", 1) != 1)
+        abort();
+}
+
+/* As a library would that knows nothing of us. */
+static void waits_for_real(void)
+{
+    es_label("the one who waits");
+    while (poll(&(struct pollfd){.fd = report_made[0], .events = POLLIN}, 1, STORY_PATIENCE_MS) < 0) {
+    }
+}
+
+static void one_waits_for_real(void *unused)
+{
+    (void)unused;
+    wait_for_end(es_spawn(waits_for_real));
+}
+
+static void test_a_call_that_stops_the_world_for_a_second_is_told(void **state)
+{
+    (void)state;
+    assert_int_equal(pipe(report_made), 0);
+    uint64_t trace[2];
+    esi_report_configure();
+    esi_report_set_sink(take_report);
+    assert_int_equal(simulate(one_waits_for_real, NULL, (es_simulation){.trace = &trace[0]}), 0);
+    esi_report_set_sink(NULL);
+    assert_non_null(strstr(reported, "E0120"));
+    assert_non_null(strstr(reported, "the one who waits"));
+    assert_non_null(strstr(reported, "waits_for_real"));
+    assert_non_null(strstr(reported, "simulated world"));
+    assert_int_equal(simulate(one_waits_for_real, NULL, (es_simulation){.trace = &trace[1]}), 0);
+    assert_int_equal(trace[0], trace[1]); /* nothing of it is in the world */
+    close(report_made[0]);
+    close(report_made[1]);
 }
 
 int main(void)
@@ -347,7 +421,9 @@ int main(void)
         cmocka_unit_test(test_who_takes_too_many_turns_has_failed),
         cmocka_unit_test(test_everybody_waiting_is_a_failure),
         cmocka_unit_test(test_what_makes_no_sense_is_refused),
+        cmocka_unit_test(test_there_is_one_simulation_at_a_time_and_none_beside_a_node),
         cmocka_unit_test(test_only_the_listed_faults_strike),
+        cmocka_unit_test(test_a_call_that_stops_the_world_for_a_second_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* call.c - asking a process and waiting for its answer, from processes and from other threads. */
 #include <pthread.h>
 #include "story.h"
+#include "proc/enter.h"
 
 ES_ATOMS(add, crash, slow, silent, delegate, boom, done, a_server, hello, late);
 
@@ -138,6 +139,56 @@ STORY(a_server_that_is_killed_in_a_call_wakes_all_who_wait, "")
         es_term reason = es_none();
         EXPECT(got(ES_TUPLE(es_am_DOWN, ref[i], es_am_process, caller[i], &reason)));
     }
+}
+
+/* ---- a caller that ends in its call ---- */
+
+static int64_t bond_count(void)
+{
+    int64_t count = 0;
+    struct esi_process *self = esi_enter();
+    for (struct esi_map_node *node = esi_map_first(&self->bonds); node;
+         node = esi_map_next_after(&self->bonds, node->key))
+        count++;
+    esi_leave();
+    return count;
+}
+
+static void never_answers_but_counts(void)
+{
+    es_term from;
+    int64_t asked = 0;
+    for (;;)
+        es_receive {
+            es_case_call(from, silent)
+                asked++;
+            es_case_call(from, hello)
+                es_reply_to(from, ES_TUPLE(asked, bond_count()));
+        }
+}
+
+static void asks_in_vain(es_term server)
+{
+    es_call(server, silent, ES_INFINITY);
+}
+
+STORY(a_caller_that_is_killed_in_its_call_leaves_nothing_at_the_server, "")
+{
+    enum { CALLERS = 20 };
+    es_ref ref[CALLERS];
+    es_pid p = es_spawn(never_answers_but_counts), caller[CALLERS];
+    int64_t asked = 0, bonds = -1;
+    for (int i = 0; i < CALLERS; i++)
+        caller[i] = es_spawn_monitor(&ref[i], asks_in_vain, es_lend(p));
+    while (asked < CALLERS)
+        EXPECT(es_match(es_call(p, hello, 5000), ES_TUPLE(&asked, &bonds)));
+    EXPECT(bonds == CALLERS); /* all but one, and this call's own */
+    for (int i = 0; i < CALLERS; i++) {
+        es_send_exit(caller[i], es_am_kill);
+        EXPECT(got_down(ref[i], caller[i], es_am_killed));
+    }
+    EXPECT(es_match(es_call(p, hello, 5000), ES_TUPLE(&asked, &bonds)));
+    EXPECT(bonds == 0);
 }
 
 /* ---- from a thread that is no process ---- */
@@ -315,6 +366,7 @@ int main(void)
         cmocka_unit_test(failures_of_a_plain_call_end_the_caller),
         cmocka_unit_test(a_caller_can_be_ended_while_it_waits_and_the_server_does_not_mind),
         cmocka_unit_test(a_server_that_is_killed_in_a_call_wakes_all_who_wait),
+        cmocka_unit_test(a_caller_that_is_killed_in_its_call_leaves_nothing_at_the_server),
         cmocka_unit_test(a_thread_that_is_no_process_may_ask),
         cmocka_unit_test(a_process_that_reacts_keeps_its_state_and_no_stack),
         cmocka_unit_test(a_process_that_reacts_ends_like_any_other),

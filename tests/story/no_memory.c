@@ -39,7 +39,8 @@ static void answers(void)
     for (;;)
         es_receive {
             es_case_call(from, ask)
-                es_reply_to(from, ES_TUPLE(answered, ES_LIST(1, 2, 3)));
+                if (es_reply_to(from, ES_TUPLE(answered, ES_LIST(1, 2, 3))) != ES_OK)
+                    es_exit(es_am_system_limit); /* who asked hears of that, and need not wait in vain */
             es_case_struct(parcel, in)
                 EXPECT(in->number == 7);
             es_case(ES_ANY) {
@@ -421,7 +422,7 @@ static void asks_from_outside(void **state)
     assert_int_equal(es_stop(ES_INFINITY), ES_OK);
 }
 
-/* ---------------------------------------------------------------- */
+/* ---------------------------------------------------------------- the end of who is asked */
 
 static void play_simulated_once(void (*body)(void))
 {
@@ -433,6 +434,68 @@ static void play_on_one(void (*body)(void))
     story_begin(body);
     story_check(es_run(story_first, NULL, &(es_options){.schedulers = 1}), "real node", 0);
 }
+
+enum { CALLERS = 3 };
+static _Atomic(int) told_callers;
+
+static bool never(void)
+{
+    return true;
+}
+
+/* Has all calls in hand when the memory goes, and ends without an answer. */
+static void ends_without_memory(es_term reason)
+{
+    es_term kept = es_keep(reason), from;
+    for (int i = 0; i < CALLERS; i++)
+        es_receive {
+            es_case_call(from, ask) {
+            }
+        }
+    esi_fail_by(never);
+    es_exit(kept);
+}
+
+static void calls_in_vain(es_term argument)
+{
+    es_pid server;
+    es_term answer = es_none();
+    EXPECT(es_match(argument, &server));
+    EXPECT(es_try_call(server, ask, ES_INFINITY, &answer) == ES_ECLOSED);
+    bool is_limit = es_is(answer, es_am_system_limit);
+    if (CALLERS == atomic_fetch_add(&told_callers, 1) + 1)
+        esi_fail_by(NULL);
+    EXPECT(is_limit);
+}
+
+static void end_of_who_is_asked(es_term reason)
+{
+    es_pid server = es_spawn(ends_without_memory, reason);
+    es_ref refs[CALLERS]; /* made while there is memory for it */
+    atomic_store(&told_callers, 0);
+    for (int i = 0; i < CALLERS; i++)
+        es_spawn_monitor(&refs[i], calls_in_vain, es_lend(server));
+    for (int i = 0; i < CALLERS; i++)
+        es_receive {
+            es_case(ES_TUPLE(es_am_DOWN, refs[i], ES_ANY, ES_ANY, es_am_normal)) {
+            }
+        }
+    EXPECT(atomic_load(&told_callers) == CALLERS);
+}
+
+static void servers_end_without_memory(void)
+{
+    end_of_who_is_asked(es_lend(ES_TUPLE(r, "why")));
+    end_of_who_is_asked(es_from_atom(r));
+}
+
+CASE(who_is_asked_and_ends_without_memory_is_still_missed, 1, "RES-01")
+{
+    play_simulated(servers_end_without_memory, 20);
+    play_on_one(servers_end_without_memory);
+}
+
+/* ---------------------------------------------------------------- */
 
 #define SWEEP(what, player)                                  \
     CASE(what##_survives_any_failed_allocation, 1, "RES-01") \
@@ -488,6 +551,7 @@ int main(void)
         cmocka_unit_test(listens_and_connects_survives_any_failed_allocation),
         cmocka_unit_test(uses_files_survives_any_failed_allocation),
         cmocka_unit_test(starts_children_survives_any_failed_allocation),
+        cmocka_unit_test(who_is_asked_and_ends_without_memory_is_still_missed),
         cmocka_unit_test(a_node_that_finds_no_memory_does_not_start),
         cmocka_unit_test(a_thread_that_finds_no_memory_is_told),
     };

@@ -365,6 +365,44 @@ STORY_WITH(children_run_in_the_order_of_their_birth_and_grandchildren_before_the
         EXPECT(order[i] == expected[i]);
 }
 
+/* ---- the end ---- */
+
+static es_pid who_tells;
+
+static void is_told_much(void)
+{
+    es_receive {
+        es_case(go)
+            es_send(who_tells, go);
+    }
+    es_receive {
+        es_case(never_sent) {
+        }
+    }
+}
+
+/* 4000 messages are what one may put away in a turn. */
+STORY_WITH(who_ends_with_many_messages_lets_others_run_meanwhile, 1, "", play_on_one)
+{
+    es_node_info before, now;
+    es_ref end;
+    int meanwhile = 0;
+    who_tells = es_self();
+    es_node_info_get(&before);
+    es_pid told = es_spawn_monitor(&end, is_told_much);
+    for (int i = 0; i < 40000; i++)
+        es_send(told, message);
+    es_send(told, go);
+    EXPECT(got(go));
+    es_send_exit(told, es_am_kill);
+    EXPECT(got(ES_TUPLE(es_am_DOWN, end, ES_ANY, ES_ANY, ES_ANY)));
+    for (es_node_info_get(&now); now.processes > before.processes; es_node_info_get(&now)) {
+        meanwhile++;
+        es_yield();
+    }
+    EXPECT(meanwhile >= 5);
+}
+
 /* ---- pinned ---- */
 
 static void yields_pinned_until_it_is_over(void)
@@ -416,6 +454,7 @@ int main(void)
         cmocka_unit_test(equal_processes_get_equal_shares),
         cmocka_unit_test(what_a_low_one_holds_comes_to_the_high_one_that_waits_for_it),
         cmocka_unit_test(children_run_in_the_order_of_their_birth_and_grandchildren_before_their_uncles),
+        cmocka_unit_test(who_ends_with_many_messages_lets_others_run_meanwhile),
         cmocka_unit_test(pinned_ones_that_never_wait_keep_nobody_from_running),
         cmocka_unit_test(pinned_ones_that_never_wait_keep_nobody_from_running_on_two),
         cmocka_unit_test(who_computes_without_end_keeps_nobody_from_running),

@@ -135,6 +135,19 @@ CASE(an_hours_sleep_takes_no_time, 1, "")
     assert_true(after.tv_sec - before.tv_sec < 60);
 }
 
+static void sleeps_as_long_as_can_be_said(void)
+{
+    es_sleep(INT64_MAX);
+    slept_ns = 1;
+}
+
+CASE(the_longest_sleep_is_none_for_ever, 1, "")
+{
+    slept_ns = 0;
+    play_simulated(sleeps_as_long_as_can_be_said, 1);
+    assert_true(slept_ns == 1);
+}
+
 static void notes_the_clock(void)
 {
     slept_ns = es_now_ns();
@@ -178,6 +191,7 @@ int main(void)
         cmocka_unit_test(different_seeds_give_different_orders),
         cmocka_unit_test(a_world_in_which_everybody_waits_ends_with_a_failure),
         cmocka_unit_test(an_hours_sleep_takes_no_time),
+        cmocka_unit_test(the_longest_sleep_is_none_for_ever),
         cmocka_unit_test(every_world_begins_at_the_same_moment),
         cmocka_unit_test(random_numbers_come_from_the_seed_there_and_nowhere_else),
     };

@@ -80,6 +80,7 @@ static void test_what_has_no_erlang_text_is_shown_as_the_shell_shows_it(void **s
     assert_prints(es_lend(other), text);
     assert_prints(es_lend(((es_ref){3 | (uint64_t)2 << 32, 0, 9, 1, 4, 3})), "#Ref<9.2.3.4>");
     assert_prints(es_lend(((es_ref){3 | (uint64_t)2 << 32, 0, 0, 0, 0, 0})), "#Ref<0.2.3.0>");
+    assert_prints(es_lend(((es_ref){3 | (uint64_t)2 << 32, 5, 9, 1, 4, 1})), "#Ref<9.4>");
     assert_prints(es_lend(((es_ref){3, 5, 0, 0, 0, 0})), "#Ref<0.0.5.0.3.0>");
     assert_prints(es_lend(((es_port){3, 9, 1})), "#Port<9.3>");
     assert_prints(es_lend(ES_TUPLE(ES_ANY)), "{_}");

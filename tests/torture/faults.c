@@ -1,19 +1,13 @@
 /* faults.c - a million faults of every kind that is contained, on two schedulers; and the node has no more in use than after a tenth of them. */
 #include <engset.h>
-#include <limits.h>
 #include <malloc.h>
 #include <sys/mman.h>
+#include "misdeeds.h"
 #include "use.h"
 #undef NDEBUG
 #include <assert.h>
 
 static const char *beyond_the_end; /* a page of a file that has none */
-
-static UNCHECKED void reads_null(void)
-{
-    volatile int *volatile nothing = NULL;
-    (void)*nothing;
-}
 
 static UNCHECKED void writes_code(void)
 {
@@ -34,18 +28,6 @@ static UNCHECKED void divides_by_zero(void)
 static UNCHECKED void meets_no_instruction(void)
 {
     __builtin_trap();
-}
-
-static UNCHECKED int runs_out_of_stack(int depth)
-{
-    volatile char room[1024];
-    room[0] = (char)depth;
-    return depth < INT_MAX ? runs_out_of_stack(depth + 1) + room[0] : 0;
-}
-
-static void recurses(void)
-{
-    runs_out_of_stack(0);
 }
 
 static void aborts(void)

@@ -2,8 +2,8 @@
  *
  * What must hold is asserted; how long it took is printed, and asserted only with ES_TIMING in the environment (a release build on a
  * machine that does nothing else). */
-#include <limits.h>
 #include <malloc.h>
+#include "misdeeds.h"
 #include "use.h"
 
 ES_ATOMS(filler, done, ready);
@@ -78,24 +78,6 @@ static void wait_for_ticks(long more)
 }
 
 /* ---- faults ---- */
-
-static UNCHECKED void reads_null(void)
-{
-    volatile int *volatile nothing = NULL;
-    (void)*nothing;
-}
-
-static UNCHECKED int runs_out_of_stack(int depth)
-{
-    volatile char room[1024];
-    room[0] = (char)depth;
-    return depth < INT_MAX ? runs_out_of_stack(depth + 1) + room[0] : 0;
-}
-
-static void recurses(void)
-{
-    runs_out_of_stack(0);
-}
 
 static void aborts(void)
 {

@@ -1,6 +1,7 @@
 /* platform/sim/world.c - see world.h. */
 #include "platform/sim/world.h"
 
+#include "base/list.h"
 #include "base/random.h"
 #include "platform/clock.h"
 #include "platform/internal.h"
@@ -28,9 +29,8 @@ void esi_sim_cancel(struct esi_sim_event *event)
 
 static void pop_and_tell(bool is_over)
 {
-    struct esi_heap_node *first = esi_heap_pop_min(&world.events);
     struct esi_sim_event *event =
-        (struct esi_sim_event *)(void *)((char *)first - offsetof(struct esi_sim_event, node));
+        ESI_CONTAINER_OF(esi_heap_pop_min(&world.events), struct esi_sim_event, node);
     event->waits = false;
     event->happen(event, is_over);
 }

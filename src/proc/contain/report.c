@@ -586,7 +586,9 @@ void esi_report_long_run(const struct esi_long_run *run)
         finish(r, "moved");
     }
     say(r, "hint",
-        esi_node.is_driven
+        esi_node.is_sim ? "the simulated world and its clock stand still for it; es_sleep(), es_wait_fd() "
+                          "and their like take no real time"
+        : esi_node.is_driven
             ? "the program's loop and all processes wait for it; es_yield(), es_wait_fd() and their like let "
               "them run"
         : run->place && run->place[0] ? "nothing is broken; es_wait_fd() and its like wait without a thread"

@@ -13,7 +13,8 @@
  * I1  A chain is reached through the word only; push() never reads through the top, so there is no ABA.
  * I2  Exactly one party sees WAITING go: that party alone makes the owner runnable, once.
  * I3  After close() the word stays 0 until open(); every push after it fails.
- * Memory: a block's fields are written before the push (release) and read after the take (acquire). */
+ * Memory: a block's fields are written before the push (release) and read after the take (acquire). What the owner wrote before close()
+ * (release) is there for whose push() finds it closed (acquire). */
 #ifndef PROC_MAILBOX_INBOX_H
 #define PROC_MAILBOX_INBOX_H
 
@@ -30,16 +31,16 @@ enum esi_push { ESI_PUSH_CLOSED, ESI_PUSH_DONE, ESI_PUSH_WAKE };
 /* Puts `block` in. CLOSED: the block is still the caller's. WAKE: done, and the caller makes the owner runnable. */
 static inline enum esi_push esi_inbox_push(esi_inbox *inbox, struct esi_message *block)
 {
-    uintptr_t top = atomic_load_explicit(inbox, memory_order_relaxed);
+    /* acquire, as below where it fails: who finds it closed sees what its owner wrote before; pairs with close(). */
+    uintptr_t top = atomic_load_explicit(inbox, memory_order_acquire);
     do {
         if (top == ESI_INBOX_CLOSED)
             return ESI_PUSH_CLOSED;
         block->next = top <= ESI_INBOX_WAITING ? NULL : (struct esi_message *)top;
         /* Takes effect when it succeeds. seq_cst, not only release (for the take() that gets the block): a signal's flag
-         * is set after the push and read by a parker after park(); both orders must agree.
-         * relaxed on failure: `top` is compared, never followed. */
+         * is set after the push and read by a parker after park(); both orders must agree. */
     } while (!atomic_compare_exchange_weak_explicit(inbox, &top, (uintptr_t)block, memory_order_seq_cst,
-                                                    memory_order_relaxed));
+                                                    memory_order_acquire));
     return top == ESI_INBOX_WAITING ? ESI_PUSH_WAKE : ESI_PUSH_DONE;
 }
 
@@ -89,7 +90,7 @@ static inline void esi_inbox_open(esi_inbox *inbox)
     atomic_store_explicit(inbox, ESI_INBOX_EMPTY, memory_order_release);
 }
 
-/* Closes and takes what is inside, newest first. The owner, awake. acquire: as take(). seq_cst: who sets ESI_FLAG_KNOWN looks at the
+/* Closes and takes what is inside, newest first. The owner, awake. acquire: as take(). release: for push(). seq_cst: who sets ESI_FLAG_KNOWN looks at the
  * inbox after it; the owner looks at the flags after this. */
 static inline struct esi_message *esi_inbox_close(esi_inbox *inbox)
 {

@@ -3,6 +3,7 @@
 
 #include <limits.h>
 #include "base/probe.h"
+#include "proc/call.h"
 #include "proc/memory.h"
 #include "proc/process.h"
 #include "proc/schedule/worker.h"
@@ -220,6 +221,18 @@ static __attribute__((noinline)) void note_caught_up(struct esi_process *self)
     atomic_fetch_and_explicit(&self->flags, ~(uint32_t)ESI_FLAG_BEHIND, memory_order_relaxed);
 }
 
+/* ESI_FLAG_UNTOLD was among what was `held`: a signal without a block. Whoever has ended sent all that it did before: so first the look
+ * whether it has, then all is taken. */
+static __attribute__((noinline)) bool take_untold(struct esi_process *self, int budget, uint32_t held)
+{
+    bool is_orphaned = esi_call_is_orphaned(self);
+    if (!esi_signals_take(self, budget))
+        return not_yet_all(self, held);
+    if (is_orphaned)
+        esi_call_untold(self);
+    return true;
+}
+
 bool esi_signals_take(struct esi_process *self, int budget)
 {
     uint32_t held = 0;
@@ -227,11 +240,13 @@ bool esi_signals_take(struct esi_process *self, int budget)
         if (__builtin_expect(atomic_load_explicit(&self->flags, memory_order_relaxed) & ESI_FLAG_BEHIND, 0))
             note_caught_up(self);
         held = atomic_load_explicit(&self->flags, memory_order_relaxed) &
-               (ESI_FLAG_SIGNALS | ESI_FLAG_EXIT_SENT);
+               (ESI_FLAG_SIGNALS | ESI_FLAG_EXIT_SENT | ESI_FLAG_UNTOLD);
         if (held)
             /* seq_cst: before the look at the inbox below. A signal pushed after that look sets the flag again. */
-            atomic_fetch_and_explicit(&self->flags, ~(uint32_t)(ESI_FLAG_SIGNALS | ESI_FLAG_EXIT_SENT),
+            atomic_fetch_and_explicit(&self->flags, ~(held | ESI_FLAG_SIGNALS | ESI_FLAG_EXIT_SENT),
                                       memory_order_seq_cst);
+        if (__builtin_expect(held & ESI_FLAG_UNTOLD, 0))
+            return take_untold(self, budget, held);
         struct esi_message *newest = esi_inbox_take(&self->inbox);
         if (!newest)
             return true;

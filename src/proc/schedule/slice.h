@@ -29,7 +29,7 @@ static inline void esi_slice_begin(struct esi_worker *w, struct esi_process *p)
         atomic_fetch_and_explicit(&p->flags, ~(uint32_t)ESI_FLAG_WOKEN, memory_order_seq_cst);
     w->budget_given = p->budget;
     if (esi_node.is_sim)
-        esi_trace_mix((p->id & 0xfffffff) << 8 | p->request);
+        esi_trace_mix(esi_process_place(p->id) << 8 | p->request);
     esi_probe(SCHEDULE, p->id, w->index, 0);
 }
 

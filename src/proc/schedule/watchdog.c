@@ -3,20 +3,24 @@
  * A thread of its own that ticks every 2 ms while some worker runs user code, and sleeps while none does. What it does about a worker
  * whose process has not come back:
  *
- *   blocked in the kernel at two looks in a row, or 10 ms:
+ *   blocked in the kernel at two looks in a row, or 4 ms while others wait in its queue, or 10 ms:
  *                  its scheduler goes to a spare (crew.c); a second later a report names it, its place, and how long. A node that
  *                  the program's loop drives stays in that thread: there the report comes after 100 ms, and that is all
  *   a signal that may end it has waited 10 ms:
  *                  the thread gets the kill signal, in bursts, each tick, until its handler finds it in code that can be left (fault.c)
  *   1 s after that its process counts as ended: stranded (crew.c)
  *
- * And it sees that somebody looks after the poller while others compute. */
+ * And it sees that somebody looks after the poller while others compute.
+ *
+ * In a simulated world it only tells of a process that has kept the world, and its clock, standing for a second of real time. */
 #include "proc/node.h"
 
 #include <signal.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 #include "base/random.h"
 #include "platform/clock.h"
@@ -34,8 +38,10 @@ enum {
     TICK_NS = 2000000,
     SOON_NS = 200000,
     HANDOVER_NS = 10000000,
+    HANDOVER_FROM_A_QUEUE_NS = 4000000,
     KILL_AFTER_NS = 10000000,
     STRAND_AFTER_NS = 1000000000,
+    REAL_TICK_NS = 100000000, /* beside a simulated world */
     QUIET_TICKS = 8,
     KILL_BURST = 3
 };
@@ -132,7 +138,7 @@ static bool describe(struct esi_worker *w, uint64_t ran_ns, struct esi_long_run 
 
 static uint64_t report_after_ns(void)
 {
-    return esi_node.is_driven ? REPORT_DRIVEN_AFTER_NS : REPORT_AFTER_NS;
+    return esi_node.is_driven && !esi_node.is_sim ? REPORT_DRIVEN_AFTER_NS : REPORT_AFTER_NS;
 }
 
 /* A running thread is asked where it is; the answer is there at the next tick. */
@@ -191,6 +197,14 @@ static bool is_blocked(struct esi_worker *w)
     return true;
 }
 
+/* Its process computes: is it time that others had its scheduler? Who waits behind it waits the longer, the more such processes come
+ * one after the other. */
+static bool has_had_its_time(struct esi_scheduler *scheduler, uint64_t ran_ns)
+{
+    return ran_ns >= HANDOVER_NS ||
+           (ran_ns >= HANDOVER_FROM_A_QUEUE_NS && esi_scheduler_has_backlog(scheduler));
+}
+
 /* Gives whether it runs user code. */
 static bool look_at(struct esi_worker *w, uint64_t now)
 {
@@ -201,8 +215,8 @@ static bool look_at(struct esi_worker *w, uint64_t now)
     if (!p)
         return false;
     /* A driven node stays in its driver's thread, whatever that costs the others. */
-    if (ran_ns && !esi_node.is_driven && atomic_load_explicit(&w->holds, memory_order_relaxed) &&
-        (ran_ns >= HANDOVER_NS || is_blocked(w)))
+    struct esi_scheduler *scheduler = atomic_load_explicit(&w->holds, memory_order_relaxed);
+    if (ran_ns && !esi_node.is_driven && scheduler && (has_had_its_time(scheduler, ran_ns) || is_blocked(w)))
         esi_worker_hand_over(w);
     if (ran_ns >= TICK_NS)
         look_at_kill(w, p, now, ran_ns);
@@ -286,12 +300,76 @@ static void watchdog_main(void *argument)
     }
 }
 
+/* ------------------------------------------------------------ beside a simulated world */
+
+/* Its clock and its parks are not for us: the clock stands, and nobody sleeps there. */
+static struct {
+    pthread_mutex_t lock; /* guards the rest */
+    pthread_cond_t changed;
+    bool is_over;
+} vigil = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static uint64_t real_now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * ESI_NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+/* False: the node goes down. */
+static bool wait_for_real_tick(void)
+{
+    uint64_t until_ns = real_now_ns() + REAL_TICK_NS;
+    struct timespec until = {(time_t)(until_ns / ESI_NS_PER_S), (long)(until_ns % ESI_NS_PER_S)};
+    pthread_mutex_lock(&vigil.lock);
+    while (!vigil.is_over && pthread_cond_timedwait(&vigil.changed, &vigil.lock, &until) == 0) {
+    }
+    bool goes_on = !vigil.is_over;
+    pthread_mutex_unlock(&vigil.lock);
+    return goes_on;
+}
+
+static void vigil_main(void *argument)
+{
+    (void)argument;
+    while (wait_for_real_tick())
+        for (int i = 0; i < ESI_WORKERS_MAX; i++) {
+            struct esi_worker *w = atomic_load_explicit(&esi_node.workers[i], memory_order_acquire);
+            uint64_t ran_ns = w ? running_for(w, real_now_ns()) : 0;
+            if (ran_ns >= report_after_ns() && !w->is_reported)
+                report_long_run(w, ran_ns);
+        }
+}
+
+static void start_vigil(void)
+{
+    pthread_condattr_t by_monotonic;
+    pthread_condattr_init(&by_monotonic);
+    pthread_condattr_setclock(&by_monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&vigil.changed, &by_monotonic);
+    pthread_condattr_destroy(&by_monotonic);
+    vigil.is_over = false;
+}
+
+static void end_vigil(void)
+{
+    pthread_mutex_lock(&vigil.lock);
+    vigil.is_over = true;
+    pthread_cond_signal(&vigil.changed);
+    pthread_mutex_unlock(&vigil.lock);
+}
+
+/* ------------------------------------------------------------ its life */
+
 es_err esi_watchdog_start(void)
 {
+    if (esi_node.is_sim)
+        start_vigil();
     esi_park_init(&dog.park);
     atomic_store_explicit(&dog.is_stopping, 0, memory_order_relaxed);
-    esi_random_seed(&dog.random, esi_clock_now_ns());
-    es_err error = esi_thread_open(watchdog_main, NULL, "engset-watch", NULL, &dog.thread);
+    esi_random_seed(&dog.random, esi_node.is_sim ? 0 : esi_clock_now_ns());
+    es_err error = esi_thread_open(esi_node.is_sim ? vigil_main : watchdog_main, NULL, "engset-watch", NULL,
+                                   &dog.thread);
     dog.is_started = error == ES_OK;
     return error;
 }
@@ -301,7 +379,11 @@ void esi_watchdog_stop(void)
     if (!dog.is_started)
         return;
     atomic_store_explicit(&dog.is_stopping, 1, memory_order_release);
+    if (esi_node.is_sim)
+        end_vigil();
     esi_park_wake(&dog.park);
     esi_thread_join(&dog.thread);
+    if (esi_node.is_sim)
+        pthread_cond_destroy(&vigil.changed);
     dog.is_started = false;
 }

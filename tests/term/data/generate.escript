@@ -21,6 +21,7 @@ main(_) ->
      X=[if T=:=U -> $=; true -> $. end || U <- lists:reverse(Prev)],
      file:write(F,[t(T),9,S,9,X,10]), [T|Prev] end,[],Ts),
   file:close(F),
+  C=1 bsl 63, Q=1 bsl 64,
   {ok,G}=file:open("texts.txt",[write,raw,binary]),
   file:write(G,"% Input, TAB, what Erlang prints: ~tw, but binaries of printable text as ~tp with +pc unicode does.\n"),
   Out=fun(In,T,Opt)->file:write(G,[unicode:characters_to_binary(In),9,unicode:characters_to_binary(re:replace(io_lib:format(Opt,[T]),"\n *","",[global,unicode])),10]) end,
@@ -31,7 +32,12 @@ main(_) ->
    "\"abc\"","\"\"","\"a\\tb\"","[1,2|3]","[ ]","{ }","#{ }","#{b => 1, a => 2}","#{1.0 => a, 1 => b}","{a,{b,[c,#{d=>e}]}}","[[1],[2,[3]]]","% comment\n{a,% inner\nb}","fun lists:map/2","fun 'A':'b c'/3","'$gen_call'"]],
   [Out(In,T,"~tp") || {In,T} <- [
    {"<<>>",<<>>},{"<<1,2,3>>",<<1,2,3>>},{"<<\"abc\">>",<<"abc">>},{"<<5:3>>",<<5:3>>},{"<<97,98,5:3>>",<<97,98,5:3>>},{"<<1:16>>",<<1:16>>},{"<<1:16/little>>",<<1:16/little>>},{"<<-1:12>>",<<-1:12>>},{"<<\"a\\\"b\\\\\">>",<<"a\"b\\">>},
-   {"<<\"\\t\\n\">>",<<"\t\n">>},{"<<0>>",<<0>>},{"<<\"a\",0>>",<<"a",0>>},{"<<\"été\"/utf8>>",<<"été"/utf8>>},{"<<\"Ж\"/utf8>>",<<"Ж"/utf8>>},{"<<16#20ac/utf8>>",<<16#20ac/utf8>>},{"<<300>>",<<300>>},{"<<\"ab\",\"cd\">>",<<"abcd">>},{"<<127>>",<<127>>},{"<<-18446744073709551617:80>>",<<-18446744073709551617:80>>}]],
+   {"<<\"\\t\\n\">>",<<"\t\n">>},{"<<0>>",<<0>>},{"<<\"a\",0>>",<<"a",0>>},{"<<\"été\"/utf8>>",<<"été"/utf8>>},{"<<\"Ж\"/utf8>>",<<"Ж"/utf8>>},{"<<16#20ac/utf8>>",<<16#20ac/utf8>>},{"<<300>>",<<300>>},{"<<\"ab\",\"cd\">>",<<"abcd">>},{"<<127>>",<<127>>},{"<<\" ~\">>",<<" ~">>},{"<<-18446744073709551617:80>>",<<-18446744073709551617:80>>}]],
+  %% Integers of all sizes as so many bits, from the beginning of a byte and not. (Those that Erlang shows as text beyond ASCII are not kept.)
+  [begin Text=lists:flatten(["<<",Before,io_lib:format(Form,[V,S]),">>"]),
+     {ok,Tk,_}=erl_scan:string(Text++"."), {ok,[Ex]}=erl_parse:parse_exprs(Tk), {value,T,_}=erl_eval:expr(Ex,[]), Out(Text,T,"~tp") end ||
+   V <- [0,1,-1,200,-200,16#123456789abcdef,-16#123456789abcdef,C,-C,Q,-Q,Q+5,-Q-5,-Q*Q,(1 bsl 130)-7,7-(1 bsl 130)],
+   S <- [1,7,8,12,64,72,136,150,200], {Form,Ok} <- [{"~w:~w",true},{"~w:~w/little",S rem 8 =:= 0}], Ok, Before <- ["","5:3,"]],
   file:close(G),
   {ok,H}=file:open("doubles.txt",[write,raw,binary]),
   file:write(H,"% The 64 bits of a double, TAB, its text in Erlang.\n"),
