@@ -73,14 +73,13 @@ static es_err note_path(int fd, const es_address *local)
     struct stat file;
     pthread_mutex_lock(&d->lock);
     struct esi_stream *s = esi_stream_of(d);
-    size_t size = strlen(path_of(local)) + 1;
     /* From the root, if it can be had: the program may go to another directory. */
     char *whole = esi_os_realpath(path_of(local), NULL);
-    if (whole)
-        size = strlen(whole) + 1;
+    const char *name = whole ? whole : path_of(local);
+    size_t size = strlen(name) + 1;
     char *path = s ? esi_alloc(size) : NULL;
     if (path) {
-        memcpy(path, whole ? whole : path_of(local), size);
+        memcpy(path, name, size);
         if (esi_os_lstat(path, &file) == 0) {
             s->device = file.st_dev;
             s->inode = file.st_ino;
