@@ -244,16 +244,22 @@ static void print_word(const char *word)
     putchar('\'');
 }
 
+static void print_option(const char *name, const char *value)
+{
+    printf(" %s", name);
+    print_word(value);
+}
+
 /* A line to be pasted. `strikes`: NULL, all that the seed has. */
 static void print_replay(const struct wishes *w, const char *what, uint64_t seed, const char *strikes)
 {
     printf("  %s:  engset test --replay %llu", what, (unsigned long long)seed);
     if (w->faults)
-        fputs(" --faults", stdout), print_word(w->faults);
+        print_option("--faults", w->faults);
     if (w->timeout_ms != TIMEOUT_MS)
         printf(" --timeout %lld", (long long)w->timeout_ms);
     if (strikes)
-        fputs(" --strikes", stdout), print_word(strikes);
+        print_option("--strikes", strikes);
     for (char *const *word = w->command; *word; word++)
         print_word(*word);
     putchar('\n');

@@ -10,15 +10,6 @@
 
 #include "platform/stack.h"
 
-#if defined(__has_include)
-#if __has_include(<valgrind/memcheck.h>)
-#include <valgrind/memcheck.h>
-#define ESI_VALGRIND 1
-#endif
-#endif
-#ifndef ESI_VALGRIND
-#define ESI_VALGRIND 0
-#endif
 #if ESI_ASAN
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/lsan_interface.h>

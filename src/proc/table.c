@@ -9,17 +9,9 @@
 #include <string.h>
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "platform/sanitize.h"
 #include "proc/schedule/worker.h"
 #include "proc/table.h"
-
-#if defined(__has_include)
-#if __has_include(<valgrind/valgrind.h>)
-#include <valgrind/valgrind.h>
-#endif
-#endif
-#ifndef RUNNING_ON_VALGRIND
-#define RUNNING_ON_VALGRIND 0
-#endif
 
 enum {
     CHUNK_BYTES = ESI_TABLE_CHUNK_BYTES,
@@ -28,7 +20,8 @@ enum {
     BATCH = 64,
     INDEX_BITS = 28
 };
-/* Address space is for the first node's limit, but at least this many (not under valgrind, which writes a shadow of all of it: 7 s); and blocks in schedulers' caches are in no process's way. */
+/* Address space is for the first node's limit, but at least this many (not under valgrind, which writes a shadow of all of it: 7 s); and
+ * blocks in schedulers' caches are in no process's way. */
 enum { ROOM_LEAST = 1 << 24, ROOM_SPARE = ESI_SCHEDULERS_MAX * CACHE_MAX + CHUNK_BLOCKS };
 #define INDEX_MASK ((UINT64_C(1) << INDEX_BITS) - 1)
 _Static_assert(CHUNK_BLOCKS <= 256, "a chunk's free blocks fit its bitmap");

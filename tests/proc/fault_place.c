@@ -2,6 +2,7 @@
 #include <dlfcn.h>
 #include <math.h>
 #include <ucontext.h>
+#include "as_written.h"
 #include "case.h"
 #include <engset/mark.h>
 #include "platform/sanitize.h"
@@ -113,16 +114,10 @@ static void test_leaf_functions_are_those_the_loader_chose(void **state)
 
 /* ---- the way up ---- */
 
-#ifdef __clang__
-#define AS_WRITTEN __attribute__((noinline, optnone))
-#else
-#define AS_WRITTEN __attribute__((noinline, noipa))
-#endif
-
 static uintptr_t pcs[16];
 static int pc_count;
 
-static AS_WRITTEN int innermost(int x)
+static __attribute__((AS_WRITTEN)) int innermost(int x)
 {
     ucontext_t here;
     getcontext(&here);
@@ -133,14 +128,14 @@ static AS_WRITTEN int innermost(int x)
 }
 
 /* With a frame that grows while it runs, and one that is aligned: other rules than the plain ones. */
-static AS_WRITTEN int middle(int x)
+static __attribute__((AS_WRITTEN)) int middle(int x)
 {
     volatile char *grown = __builtin_alloca((size_t)x + 64);
     grown[x] = 1;
     return innermost(x) + grown[x];
 }
 
-static AS_WRITTEN int outermost(int x)
+static __attribute__((AS_WRITTEN)) int outermost(int x)
 {
     return middle(x) + 1;
 }

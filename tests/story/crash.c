@@ -1,18 +1,12 @@
 /* crash.c - what goes wrong in a process's own code ends that process, is told to who cares, and hurts nobody else. */
 #include <pthread.h>
 #include <sys/mman.h>
+#include "as_written.h"
 #include "case.h"
 #include "rounds.h"
 #include <engset.h>
 #include "platform/sanitize.h"
 #include "proc/contain/report.h"
-
-#ifdef __clang__
-#define AS_WRITTEN noinline, optnone
-#else
-#define AS_WRITTEN noinline, noipa
-#endif
-#define UNCHECKED __attribute__((AS_WRITTEN, no_sanitize("address", "undefined", "thread")))
 
 /* ---- the misdeeds ---- */
 

@@ -4,17 +4,11 @@
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include "as_written.h"
 #include "case.h"
 #include <engset.h>
 #include "platform/sanitize.h"
 #include "proc/contain/fault.h"
-
-#ifdef __clang__
-#define AS_WRITTEN noinline, optnone
-#else
-#define AS_WRITTEN noinline, noipa
-#endif
-#define UNCHECKED __attribute__((AS_WRITTEN, no_sanitize("address", "undefined", "thread")))
 
 static struct {
     int status;

@@ -129,7 +129,7 @@ CASE(who_does_not_end_by_shutdown_is_killed_when_the_time_is_over, 1, "")
 
 /* ------------------------------------------------------------ refusals */
 
-static _Atomic(es_err) told[2]; /* who waits for a process that has ended already is not ordered behind it */
+static es_err told[2];
 
 static void starts_and_stops_in_a_process(void)
 {

@@ -1,14 +1,10 @@
 /* report.c - what is told of a process that ends by an error that the runtime found, or of its own will. */
 #include <engset.h>
+#include "as_written.h"
 #include "story.h"
 #include "base/log.h"
 #include "proc/contain/report.h"
 
-#ifdef __clang__
-#define AS_WRITTEN noinline, optnone
-#else
-#define AS_WRITTEN noinline, noipa
-#endif
 #define A_CALL __asm__ volatile("" ::: "memory") /* what stands before is no jump */
 
 typedef struct {

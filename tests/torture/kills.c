@@ -6,7 +6,7 @@
 #include <malloc.h>
 #include <pthread.h>
 #include <time.h>
-#include "misdeeds.h"
+#include "as_written.h"
 #include "use.h"
 
 ES_ATOMS(question);

@@ -4,15 +4,9 @@
 
 #include <limits.h>
 #include <stddef.h>
+#include "as_written.h"
 
-#ifdef __clang__
-#define AS_WRITTEN noinline, optnone
-#else
-#define AS_WRITTEN noinline, noipa
-#endif
-#define UNCHECKED __attribute__((AS_WRITTEN, no_sanitize("address", "undefined", "thread")))
-
-static __attribute__((unused)) UNCHECKED void reads_null(void)
+static UNCHECKED void reads_null(void)
 {
     volatile int *volatile nothing = NULL;
     (void)*nothing;
@@ -25,7 +19,7 @@ static UNCHECKED int runs_out_of_stack(int depth)
     return depth < INT_MAX ? runs_out_of_stack(depth + 1) + room[0] : 0;
 }
 
-static __attribute__((unused)) void recurses(void)
+static void recurses(void)
 {
     runs_out_of_stack(0);
 }

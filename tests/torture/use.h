@@ -91,9 +91,9 @@ static inline struct use use_now(void)
 static inline void compare(const char *what, long rounds_done, struct use tenth, struct use last)
 {
     printf("%ld %s: after a tenth %ld KB, %ld descriptors, %ld threads, %ld mappings; after all %ld KB, %ld, "
-           "%ld, %ld\n",
+           "%ld, %ld; at most %ld workers at once, then %ld\n",
            rounds_done, what, tenth.memory_kb, tenth.descriptors, tenth.threads, tenth.mappings,
-           last.memory_kb, last.descriptors, last.threads, last.mappings);
+           last.memory_kb, last.descriptors, last.threads, last.mappings, tenth.workers, last.workers);
     long more = last.workers - tenth.workers, more_now = last.threads - tenth.threads;
     EXPECT(last.descriptors == tenth.descriptors);
     EXPECT(more_now <= MORE_THREADS); /* as many spares as were needed at once by then */

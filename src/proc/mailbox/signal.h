@@ -30,7 +30,8 @@ struct esi_signal_kind {
  * Gives false if nobody was there and kind->nobody has run. */
 bool esi_signal_send(uint64_t to, struct esi_message *signal);
 
-/* The same for a signal whose arrive() takes no locks and sends nothing: if the receiver sleeps it runs here and now. */
+/* The same for a signal whose arrive() takes no locks, and sends at most what arrives without sending more (a call that its caller's end
+ * abandons, proc/call.h): if the receiver sleeps it runs here and now. */
 bool esi_signal_send_direct(uint64_t to, struct esi_message *signal);
 
 /* Puts a message or signal into the inbox of `to`'s slot and wakes it; CLOSED: still the caller's. */
