@@ -67,6 +67,10 @@ bool esi_worker_hand_over(struct esi_worker *worker);
  * runs stays, with its stack. `look` must be short. The watchdog. */
 bool esi_worker_look_at(struct esi_worker *worker, void (*look)(struct esi_worker *, void *), void *argument);
 
+/* Whoever waits to go on in the thread of `worker`, where another process runs on and on, and was told to end meanwhile ends elsewhere: its code does
+ * not go on. Not who is tied by es_pin(). The watchdog. */
+void esi_worker_free_killed(struct esi_worker *worker);
+
 /* Declares the process that `worker` runs in its slice number `slice` ended, although its code goes on; true if it could be done: it is outside
  * the runtime, and something is there that must end it. The watchdog. */
 bool esi_worker_strand(struct esi_worker *worker, uint32_t slice);

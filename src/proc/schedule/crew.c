@@ -394,6 +394,36 @@ static void orphan_pinned(struct esi_worker *w, bool *why)
     }
 }
 
+/* Of those who wait for the thread of `w` one that is to end, taken off the list; NULL: none. Not who is tied by es_pin(): what ends with it may
+ * belong to that thread. */
+static struct esi_process *take_killed(struct esi_worker *w)
+{
+    struct esi_process *found = NULL;
+    pthread_spin_lock(&w->pinned_lock);
+    ESI_LIST_EACH(it, &w->pinned)
+    {
+        struct esi_process *p = ESI_CONTAINER_OF(it, struct esi_process, in_queue);
+        bool is_asked = atomic_load_explicit(&p->flags, memory_order_relaxed) & ESI_FLAG_EXIT_SENT;
+        if (!found && is_asked && !p->pin_count && must_end(p))
+            found = p;
+    }
+    if (found) {
+        esi_list_remove(&found->in_queue);
+        atomic_fetch_sub_explicit(&w->pinned_count, 1, memory_order_relaxed);
+    }
+    pthread_spin_unlock(&w->pinned_lock);
+    return found;
+}
+
+void esi_worker_free_killed(struct esi_worker *w)
+{
+    for (struct esi_process *p; (p = take_killed(w));) {
+        while (!p->is_doomed && !esi_signals_take(p, ESI_BUDGET)) {
+        }
+        set_free(p);
+    }
+}
+
 bool esi_worker_strand(struct esi_worker *w, uint32_t slice)
 {
     bool done = false;

@@ -9,6 +9,8 @@
  *   a signal that may end it has waited 10 ms:
  *                  the thread gets the kill signal, in bursts, each tick, until its handler finds it in code that can be left (fault.c)
  *   1 s after that its process counts as ended: stranded (crew.c)
+ *   others wait to go on in its thread, since foreign code is on their stacks, and a signal has come that ends them:
+ *                  they end in another thread
  *
  * And it sees that somebody looks after the poller while others compute.
  *
@@ -220,6 +222,8 @@ static bool look_at(struct esi_worker *w, uint64_t now)
         esi_worker_hand_over(w);
     if (ran_ns >= TICK_NS)
         look_at_kill(w, p, now, ran_ns);
+    if (ran_ns >= TICK_NS && atomic_load_explicit(&w->pinned_count, memory_order_relaxed))
+        esi_worker_free_killed(w);
     if (ran_ns >= report_after_ns() && !w->is_reported && !w->never_comes_back)
         report_long_run(w, ran_ns);
     return true;
