@@ -129,6 +129,58 @@ REAL_STORY(pthread_self_is_right_after_a_wait_that_changed_the_thread, 1, "")
     EXPECT(got_down(ref, pid, es_am_normal));
 }
 
+/* ---- a thread that another keeps busy ---- */
+
+ES_ATOMS(ready);
+
+static _Atomic(bool) may_end;
+
+static void keeps_its_thread(void)
+{
+    while (!atomic_load(&may_end)) {
+    }
+}
+
+static int says_that_it_is_ready_and_waits(void *boss)
+{
+    es_send(*(es_pid *)boss, ready);
+    es_receive
+        es_case(go) {
+        }
+    return 0;
+}
+
+static void waits_in_the_callback(es_term boss)
+{
+    es_pid pid = ES_NO_PID;
+    EXPECT(es_get_pid(boss, &pid));
+    call_back(says_that_it_is_ready_and_waits, &pid);
+}
+
+static void play_on_one_scheduler(void (*body)(void))
+{
+    story_begin(body);
+    story_check(es_run(story_first, NULL, &(es_options){.schedulers = 1}), "real node", 0);
+}
+
+/* It may go on in the thread of keeps_its_thread() alone, and so not for now. */
+STORY_WITH(who_is_killed_while_its_thread_is_kept_busy_ends_all_the_same, 1, "", play_on_one_scheduler)
+{
+    es_ref ref;
+    atomic_store(&may_end, false);
+    es_pid pid = es_spawn_monitor(&ref, waits_in_the_callback, es_self());
+    EXPECT(got(ready));
+    int64_t before = handovers();
+    es_spawn(keeps_its_thread);
+    while (handovers() == before)
+        es_yield();
+    es_send(pid, go);
+    es_yield(); /* it is picked, and sent back */
+    es_send_exit(pid, es_am_kill);
+    EXPECT(got_down(ref, pid, es_am_killed));
+    atomic_store(&may_end, true);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -136,6 +188,7 @@ int main(void)
         cmocka_unit_test(who_waits_in_its_own_code_may_go_on_in_another_thread),
         cmocka_unit_test(who_is_back_from_the_callback_may_go_on_anywhere),
         cmocka_unit_test(pthread_self_is_right_after_a_wait_that_changed_the_thread),
+        cmocka_unit_test(who_is_killed_while_its_thread_is_kept_busy_ends_all_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
