@@ -20,6 +20,8 @@ benchmark memory, memory_react, memory_hibernated, first_message, first_message_
     memory10m_react;                 /* memory.c */
 benchmark parallel, parallel_chatty; /* parallel.c */
 benchmark echo;                      /* echo.c */
+benchmark server_call, server_cast, server_memory, statem_functions, statem_handler, family_restart500,
+    family_restart30k, family_100k, family_1m; /* behaviours.c */
 
 /* Steps of a work that nobody can shorten. */
 void work(int64_t iterations);
@@ -27,6 +29,9 @@ void work(int64_t iterations);
 /* How many steps of work() take 1 ms, by work_calibrate(). */
 extern int64_t work_per_ms;
 void work_calibrate(void);
+
+/* Memory of the OS process, with its page tables. memory.c. */
+int64_t resident_bytes(void);
 
 /* A second figure of the same run, which becomes a row of its own. */
 void also(const char *name, const char *unit, double figure);

@@ -49,6 +49,15 @@ static const struct {
     {"echo", 200000, 10000, echo, NULL, NS, false},
     {"wakeup_p99", 2000, 500, wakeup_p99, NULL, NS, false},
     {"idle", 5000, 250, idle, NULL, "cores_used", false},
+    {"server_call", 500000, 25000, server_call, NULL, NS, false},
+    {"server_cast", 5000000, 250000, server_cast, NULL, NS, false},
+    {"server_memory", 1000000, 50000, server_memory, NULL, BYTES, false},
+    {"statem_functions", 2000000, 100000, statem_functions, NULL, NS, false},
+    {"statem_handler", 2000000, 100000, statem_handler, NULL, NS, false},
+    {"family_restart500", 150000, 7500, family_restart500, NULL, NS, false},
+    {"family_restart30k", 30000, 1500, family_restart30k, NULL, NS, false},
+    {"family_100k", 100000, 5000, family_100k, NULL, NS, false},
+    {"family_1m", 1000000, 50000, family_1m, NULL, NS, false},
 };
 enum { BENCHMARK_COUNT = sizeof benchmarks / sizeof benchmarks[0] };
 
@@ -209,6 +218,7 @@ int main(int argc, char **argv)
         return 0;
     /* The first reports of crashes would be most of what a short run measures. */
     setenv("ES_REPORTS", "0", 0);
+    setenv("ES_LOG_LEVEL", "error", 0);
     es_run(first, NULL, &(es_options){.schedulers = asked.cores});
     return 1; /* first() does not come back, unless it failed */
 }

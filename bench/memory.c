@@ -37,7 +37,7 @@ static void hibernates(void)
     es_hibernate();
 }
 
-static int64_t resident_bytes(void)
+int64_t resident_bytes(void)
 {
     int64_t kilobytes = 0, value;
     char line[128];

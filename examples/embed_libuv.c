@@ -49,7 +49,7 @@ static void on_done(uv_async_t *handle)
 int main(void)
 {
     uv_loop_t *loop = uv_default_loop();
-    if (es_start(&(es_options){.is_driven = true}) != ES_OK)
+    if (es_node_start(&(es_options){.is_driven = true}) != ES_OK)
         return 1;
     uv_poll_init(loop, &node, es_loop_fd());
     uv_poll_start(&node, UV_READABLE, on_node);
@@ -59,7 +59,7 @@ int main(void)
     uv_timer_start(&timer, on_timer, EVERY_MS, EVERY_MS);
     uv_run(loop, UV_RUN_DEFAULT);
     uv_loop_close(loop);
-    return es_stop(1000) == ES_OK ? 0 : 1;
+    return es_node_stop(1000) == ES_OK ? 0 : 1;
 }
 
 /* Prints:

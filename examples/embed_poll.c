@@ -51,7 +51,7 @@ int main(void)
     char text[64];
     es_term answer;
     int64_t sum = 0;
-    if (pipe(lines) || pipe(bell) || es_start(&(es_options){.is_driven = true}) != ES_OK)
+    if (pipe(lines) || pipe(bell) || es_node_start(&(es_options){.is_driven = true}) != ES_OK)
         return 1;
     es_pid counting = es_spawn(counter), listening = es_spawn(listener);
     es_spawn(ticker);
@@ -71,7 +71,7 @@ int main(void)
 
     if (es_try_call(counting, total, 1000, &answer) == ES_OK && es_match(answer, &sum))
         printf("%" PRId64 " bytes came in\n", sum);
-    return es_stop(1000) == ES_OK ? 0 : 1;
+    return es_node_stop(1000) == ES_OK ? 0 : 1;
 }
 
 /* Prints:

@@ -4,8 +4,8 @@
 #   scripts/bench.sh [--quick] [--only NAME]...
 #
 #   --quick       a twentieth of the operations: shows that everything works, not how fast it is
-#   --only NAME   this benchmark alone; may be given again (names: bench/README.md). Those on demand
-#                 run only when they are named
+#   --only NAME   this benchmark alone; may be given again (names: bench/README.md). 'server_*' is all whose
+#                 names begin so; those on demand run only when they are named
 #   ES_BENCH_REPEAT=5    repetitions; each one is a new OS process, the table shows the medians
 #   ES_BENCH_TIMEOUT=600 seconds after which a program is ended and counts as failed
 #
@@ -14,7 +14,7 @@
 # The release build goes to build/release, the table also to build/bench.md, everything measured to
 # build/bench.json. Needs a POSIX shell, awk, taskset and timeout. A peer that is not installed and
 # cannot be is left out. The exit status is 1 when a program failed or was missing where it should be.
-set -eu
+set -euf # no name of a benchmark is one of a file
 cd "$(dirname "$0")/.."
 export LC_ALL=C
 
@@ -167,7 +167,7 @@ done)
 # What Engset runs on demand only, if it is named.
 on_demand=$([ -z "$engset" ] || "$engset" --list-more 2>>"$log")
 for bench in $only; do
-    if echo "$on_demand" | grep -qx -- "$bench"; then
+    if echo "$on_demand" | grep -qxF -- "$bench"; then
         for runner in $runners; do
             case $runner in engset:*) plan=$(printf '%s\n%s %s' "$plan" "$runner" "$bench") ;; esac
         done
@@ -185,10 +185,14 @@ done
 all=$(echo "$plan" | awk '{ floor = $1 ~ /^floor/ } !seen[$2]++ { if (floor) last = last $2 "\n"; else print $2 }
     END { printf "%s", last }')
 if [ -n "$only" ]; then
-    for bench in $only; do
-        echo "$all" | grep -qx -- "$bench" || die "no benchmark '$bench'; there are: $(echo "$all" | tr '\n' ' ')"
+    named=
+    for pattern in $only; do
+        # shellcheck disable=SC2254 # it is a pattern
+        found=$(for each in $all; do case $each in ($pattern) echo "$each" ;; esac done)
+        [ -n "$found" ] || die "no benchmark '$pattern'; there are: $(echo "$all" | tr '\n' ' ')"
+        named="$named $found"
     done
-    all=$only
+    all=$named
 fi
 
 # --- the runs ---

@@ -1,19 +1,22 @@
-/* exchange/board.c - counts what the others tell, and shows it: one screen on a terminal, else a line a second. */
+/* exchange/board.c - counts what the others tell, and shows it: one screen on a terminal, else a line a second.
+ *
+ * Each second it leaves its figures with the keeper, and begins with what the keeper has: when it crashes, the counts of a second are missing. */
 #include "exchange.h"
 #include "bugs.h"
 #include "histogram.h"
 #include <unistd.h>
 
-ES_ATOMS(begun, over, set_up, crash, lost, own, other, garbage, tick, summary);
+ES_ATOMS(begun, set_up, crash, lost, own, other, garbage, tick, summary, keeper, keep, fetch, board,
+         hand_over);
 
-struct figures {
+typedef struct {
     int64_t calls_up, calls_up_max, calls;
     int64_t set_ups, set_ups_before; /* all, and those until a second ago */
     int64_t lost_own, lost_other, garbage, crashes, crash[BUGS];
     struct histogram all, recent; /* microseconds from INVITE to the 200 */
     int64_t rss_kb, rss_first_kb; /* now, and half a minute after the start */
     int64_t seconds;
-};
+} figures;
 
 static int64_t resident_kb(void)
 {
@@ -40,14 +43,14 @@ static void print_bar(int64_t value, int64_t full)
         fputs(i < length ? "█" : " ", stdout);
 }
 
-static void print_crashes(const struct figures *f)
+static void print_crashes(const figures *f)
 {
     for (int bug = 0; bug < BUGS; bug++)
         if (bug != BUG_OTHER || f->crash[bug])
             printf("%s%s %lld", bug ? ", " : "", bug_text((enum bug)bug), (long long)f->crash[bug]);
 }
 
-static void show_screen(const struct figures *f)
+static void show_screen(const figures *f)
 {
     char address[22];
     es_node_info node;
@@ -73,7 +76,7 @@ static void show_screen(const struct figures *f)
     fflush(stdout);
 }
 
-static void show_line(const struct figures *f)
+static void show_line(const figures *f)
 {
     printf("%4lld s: %lld calls up, %lld set-ups/s, p50 %.1f ms, p99 %.1f ms, %lld crashes, "
            "calls lost: %lld by their own crash, %lld others, %lld kB\n",
@@ -83,7 +86,7 @@ static void show_line(const struct figures *f)
     fflush(stdout);
 }
 
-static void print_summary(const struct figures *f)
+static void print_summary(const figures *f)
 {
     printf("\nThe exchange ran for %lld s.\n", (long long)f->seconds);
     printf("  calls              %lld, up to %lld at the same time\n", (long long)f->calls,
@@ -102,16 +105,25 @@ static void print_summary(const struct figures *f)
     fflush(stdout);
 }
 
-static void wait_for_next_second(const struct figures *f)
+/* Seconds are counted from the exchange's start. One that was missed comes at once. */
+static void wait_for_next_second(const figures *f)
 {
     es_send_at(exchange->started_ns / 1000000 + (f->seconds + 1) * 1000, es_self(), tick);
 }
 
-static void on_second(struct figures *f)
+static void hand_to_keeper(const figures *f)
+{
+    es_cast(keeper, ES_TUPLE(keep, board, es_bytes(f, sizeof *f)));
+}
+
+static void on_second(figures *f)
 {
     enum { WARM_S = 45 }; /* a leg lingers for 32 s, and a call lasts some */
     f->seconds = (es_now_ns() - exchange->started_ns + 500000000) / 1000000000;
     f->rss_kb = resident_kb();
+    f->calls_up = es_members(exchange_calls, NULL, 0);
+    if (f->calls_up > f->calls_up_max)
+        f->calls_up_max = f->calls_up;
     if (f->seconds == WARM_S)
         f->rss_first_kb = f->rss_kb;
     if (!exchange->is_quiet) {
@@ -122,58 +134,69 @@ static void on_second(struct figures *f)
     }
     f->set_ups_before = f->set_ups;
     memset(&f->recent, 0, sizeof f->recent);
+    hand_to_keeper(f);
     wait_for_next_second(f);
 }
 
-static void on_set_up(struct figures *f, int64_t us)
+static void on_set_up(figures *f, int64_t us)
 {
     f->set_ups++;
     histogram_add(&f->all, us);
     histogram_add(&f->recent, us);
 }
 
-static void on_begun(struct figures *f)
-{
-    f->calls++;
-    if (++f->calls_up > f->calls_up_max)
-        f->calls_up_max = f->calls_up;
-}
-
-static void take_one(struct figures *f)
+static es_answer board_info(figures *f, es_term message)
 {
     int64_t n;
     int bug;
-    es_term from;
-    es_receive {
-        es_case(begun)
-            on_begun(f);
-        es_case(over)
-            f->calls_up--;
-        es_case(ES_TUPLE(set_up, &n))
-            on_set_up(f, n);
-        es_case_when(ES_TUPLE(crash, &bug), bug >= 0 && bug < BUGS) {
-            f->crashes++;
-            f->crash[bug]++;
-        }
-        es_case(ES_TUPLE(lost, own))
-            f->lost_own++;
-        es_case(ES_TUPLE(lost, other))
-            f->lost_other++;
-        es_case(ES_TUPLE(garbage, &n))
-            f->garbage += n;
-        es_case(tick)
-            on_second(f);
-        es_case_call(from, summary) {
-            print_summary(f);
-            es_reply_to(from, es_am_ok);
-        }
-    }
+    if (es_is(message, begun))
+        f->calls++;
+    else if (es_match(message, ES_TUPLE(set_up, &n)))
+        on_set_up(f, n);
+    else if (es_match(message, ES_TUPLE(crash, &bug)) && bug >= 0 && bug < BUGS)
+        f->crashes++, f->crash[bug]++;
+    else if (es_match(message, ES_TUPLE(lost, own)))
+        f->lost_own++;
+    else if (es_match(message, ES_TUPLE(lost, other)))
+        f->lost_other++;
+    else if (es_match(message, ES_TUPLE(garbage, &n)))
+        f->garbage += n;
+    else if (es_is(message, tick))
+        on_second(f);
+    else
+        return es_unknown(message);
+    return es_noreply();
 }
 
-void board(void)
+/* The keeper has nothing: it crashed. */
+static es_answer board_cast(figures *f, es_term message)
 {
-    struct figures *f = es_alloc(sizeof *f);
-    wait_for_next_second(f);
-    for (;;)
-        take_one(f);
+    if (!es_is(message, hand_over))
+        return es_unknown(message);
+    hand_to_keeper(f);
+    return es_noreply();
 }
+
+static es_answer board_call(figures *f, es_term request, es_from from)
+{
+    (void)from;
+    if (!es_is(request, summary))
+        return es_unknown(request);
+    print_summary(f);
+    return es_reply(es_am_ok);
+}
+
+static es_answer board_init(figures *f, es_term args)
+{
+    es_term kept = exchange_ask(keeper, ES_TUPLE(fetch, board));
+    es_bin bytes;
+    (void)args;
+    if (es_get_bin(kept, &bytes) && bytes.size == sizeof *f)
+        memcpy(f, bytes.data, sizeof *f);
+    es_drop(kept);
+    wait_for_next_second(f);
+    return es_ok();
+}
+
+ES_SERVER(board_server, figures, .init = board_init, .cast = board_cast, .call = board_call,
+          .info = board_info);

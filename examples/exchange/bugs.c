@@ -66,8 +66,8 @@ static const struct {
     [BUG_RECURSION] = {"recursion", "endless recursion"},
     [BUG_DIVISION] = {"division", "division by zero"},
     [BUG_ABORT] = {"abort", "abort()"},
-    [BUG_LOOP] = {"loop", "endless loop"},
-    [BUG_OTHER] = {"other", "something else"},
+    [BUG_LOOP] = {"loop", "killed, as an endless loop is,"},
+    [BUG_OTHER] = {"other", "stopped with others"},
 };
 
 const char *bug_text(enum bug bug)

@@ -421,19 +421,29 @@ void leg_open_outgoing(struct leg *leg, const struct leg_setup *setup, const str
     set_alarm(leg, LEG_T_RING, now_ms, leg->times.ring_max_ms);
 }
 
+/* Our INVITE has no final answer yet. */
+static bool is_early(enum leg_state state)
+{
+    return state == LEG_CALLING || state == LEG_PROCEEDING || state == LEG_CANCELLING;
+}
+
+bool leg_may_say_goodbye(const struct leg_card *card)
+{
+    return is_early(card->state) || card->state == LEG_UP || card->state == LEG_ANSWERED ||
+           card->state == LEG_UNCONFIRMED || card->state == LEG_ENDING;
+}
+
 bool leg_farewell(struct leg *leg, const struct leg_setup *setup, const struct leg_card *card, int64_t now_ms,
                   struct leg_plan *plan)
 {
     clear(plan);
-    const enum leg_state was = card->state;
-    const bool early = was == LEG_CALLING || was == LEG_PROCEEDING || was == LEG_CANCELLING;
-    if (!early && was != LEG_UP && was != LEG_ANSWERED && was != LEG_UNCONFIRMED && was != LEG_ENDING)
+    if (!leg_may_say_goodbye(card))
         return false;
     begin(leg, setup);
     leg->card = *card;
     leg->card.state = LEG_NEW;
     leg->leaving = leg->is_told = true;
-    if (early)
+    if (is_early(card->state))
         send_cancel(leg, now_ms, plan);
     else
         send_bye(leg, now_ms, plan);

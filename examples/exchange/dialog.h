@@ -174,6 +174,9 @@ void leg_open_outgoing(struct leg *leg, const struct leg_setup *setup, const str
 bool leg_farewell(struct leg *leg, const struct leg_setup *setup, const struct leg_card *card, int64_t now_ms,
                   struct leg_plan *plan);
 
+/* Is there something to say in place of the leg with that card? */
+bool leg_may_say_goodbye(const struct leg_card *card);
+
 /* A message with this leg's Call-ID came. */
 void leg_message(struct leg *leg, const struct sip_message *message, int64_t now_ms, struct leg_plan *plan);
 

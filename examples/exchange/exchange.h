@@ -1,13 +1,11 @@
 /* exchange/exchange.h - the processes of the exchange, and what they say to each other.
  *
  *   telephones <==UDP==> listener --parcel--> router --parcel--> leg <--wish-- call --wish--> leg
- *                                                                |  --news->      <-news--   |
- *                                                                +-------- UDP --------------+
+ *                                                |               |  --news->      <-news--   |
+ *                                           directory            +-------- UDP --------------+
  *
- * The listener alone reads the socket and parses. The router knows which process has which Call-ID, and who is
- * registered. A leg is the dialog with one telephone, a call is what connects two of them; each is a process of its own,
- * so that a bug in one costs that call and no other. Beside them: a board that counts and shows, a journal that
- * writes, and an injector that makes processes crash.
+ * Who starts whom, and what goes with whom, is in tree.c. Everybody is found by name, and may be gone just now: what is sent to him
+ * meanwhile is lost, as a datagram may be, and SIP repeats it; who must have an answer asks again (exchange_ask()).
  *
  * What a SIP message means is in dialog.h; nothing here looks into one. */
 #ifndef EXCHANGE_EXCHANGE_H
@@ -17,19 +15,19 @@
 #include <string.h>
 #include "dialog.h"
 
-/* What every process may look at. Filled by main before they start, never written after: so it may be shared. */
+/* What every process may look at. Filled by the root before it starts the others, never written after: so it may be shared. */
 struct exchange {
-    int fd;                     /* the listener's socket; legs and router send through it */
+    int fd;                     /* the socket; legs, router and registrar send through it */
     struct sip_address address; /* where it is bound */
     struct leg_times times;
-    es_pid router, board, journal;
     uint16_t uas_port; /* where those are who are not registered; 0: nowhere */
-    int crash_rate;    /* processes a second that the injector makes crash */
-    const char *log;   /* the journal's file, NULL: stderr */
     bool is_quiet;     /* no screen */
+    char log[256];     /* the journal's file, "": stderr */
     int64_t started_ns;
 };
 extern const struct exchange *exchange;
+
+/* ---- what they say ---- */
 
 /* A SIP message on its way from the listener to whom it concerns. */
 typedef struct parcel {
@@ -44,67 +42,55 @@ typedef struct wish {
     int32_t kind;
     uint16_t status;      /* ring, refuse */
     uint16_t body_length; /* ring, answer, confirm */
-    bool is_for_crash;    /* hangup: because another process of the call crashed */
     char body_type[SIP_NAME_MAX];
     uint8_t body[SIP_BODY_MAX];
 } wish;
-ES_STRUCT(wish, kind, status, body_length, is_for_crash, body_type, body);
+ES_STRUCT(wish, kind, status, body_length, body_type, body);
 
-/* What a leg learned, and where it stands: with the card the call can say goodbye in its place. */
+/* What a leg learned, for its call. */
 typedef struct news {
-    _Alignas(8) uint8_t card[sizeof(struct leg_card)];
     int32_t event; /* enum leg_event */
     int32_t reason;
     uint16_t status;
     uint16_t body_length;
+    bool is_outgoing;
+    bool is_done; /* nothing more comes: the telephone is released */
     char body_type[SIP_NAME_MAX];
     uint8_t body[SIP_BODY_MAX];
 } news;
-ES_STRUCT(news, card, event, reason, status, body_length, body_type, body);
+ES_STRUCT(news, event, reason, status, body_length, is_outgoing, is_done, body_type, body);
 
-/* ---- the processes ---- */
+/* Where a leg stands, for the directory: with the card somebody else can say goodbye in its place. */
+typedef struct deposit {
+    es_pid leg;
+    _Alignas(8) uint8_t card[sizeof(struct leg_card)];
+} deposit;
+ES_STRUCT(deposit, leg, card);
 
-/* {Port, Starter}: opens the socket on 127.0.0.1, tells the starter {listening, Fd, Port}, and begins on `serve`. Ends the
- * node with 1 when the port is taken. */
-void listener(es_term argument);
+/* ---- who they are ---- */
 
-/* Takes parcels; answers {announce, CallId, Pid} by letting Pid have that Call-ID's messages from now on, and
- * `stop` by refusing new calls. {lost, Call, Why} counts that call as lost, once. Its own end is the end of the exchange. */
-void router(void);
+extern const es_behaviour exchange_root, calls_supervisor; /* tree.c, and all the other supervisors */
+extern const es_behaviour keeper_server; /* keeps what must outlive those who work with it */
+extern const es_behaviour
+    journal_server;                     /* writes {Ns, What, Details...}, a line each; see exchange_note() */
+extern const es_behaviour board_server; /* counts what it is told, and shows it each second */
+extern const es_behaviour registrar_server, directory_server, router_server, listener_server;
+extern const es_behaviour call_machine, leg_machine;
 
-/* {Target, Ip, Port} of the callee, Ip 0 when nobody knows him; the INVITE follows as a parcel. Understands `hangup`. */
-void call(es_term argument);
-
-/* A leg that `call` begins; the caller monitors it and sends the INVITE after it. `*monitor` is written. */
-es_pid leg_spawn_incoming(es_ref *monitor);
-es_pid leg_spawn_outgoing(es_ref *monitor, es_term callee);
-/* A leg that has nobody to tell: refuses the INVITE that follows. */
-es_pid leg_spawn_refusal(uint16_t status);
-/* A leg that has nobody to tell: says goodbye in place of the one with `card`. */
-void leg_spawn_farewell(const struct leg_card *card);
-
-/* Counts what it is told and shows it each second; answers `summary` with printing one. */
-void board(void);
-
-/* Writes a line for each {Ns, What, Details...} that it is sent. */
-void journal(void);
-
-/* Draws a process in service and a bug, exchange->crash_rate times a second, and makes them meet. */
-void injector(void);
-
-/* ---- the whole (office.c) ---- */
-
-/* Starts all of them, linked to the caller, as `office` says, and completes it. Who is linked to the first process ends the exchange by
- * ending. */
-void office_open(struct exchange *office);
+/* Their settings as the environment of the application has them. Process only. */
+void exchange_read_settings(struct exchange *to);
 
 /* No new calls; the others are hung up, and their telephones get some time to acknowledge. The board prints its summary. */
-void office_close(struct exchange *office);
+void exchange_close(void);
 
-/* ---- what they have in common ---- */
+/* ---- what they have in common (common.c) ---- */
 
-/* The groups: calls, and those processes of calls under way that the injector may choose. */
-extern es_atom exchange_calls, exchange_in_service;
+/* The groups: calls, legs, and those of both that the injector may choose. Groups are the node's, and outlive every process: who must know
+ * after a restart who is there asks the members. */
+extern es_atom exchange_calls, exchange_legs, exchange_in_service;
+
+/* Joins the caller; who cannot be found after a restart is of no use, and ends. Process only. */
+void exchange_join(es_atom group);
 
 /* The members of `group`, in memory of the caller's (es_free()); how many goes to `*count`. Process only. */
 es_pid *exchange_members(es_atom group, int64_t *count);
@@ -115,13 +101,39 @@ int64_t exchange_now_ms(void);
 /* Sends a datagram; what cannot be sent at once is lost, as datagrams are. Process only. */
 void exchange_send(struct sip_address to, const char *bytes, size_t length);
 
-/* Tells the journal {Now, x...}. */
-#define exchange_note(...) es_send(exchange->journal, ES_TUPLE(es_now_ns(), __VA_ARGS__))
+/* Answers a request that belongs to no leg. `contact` may be NULL, `expires_s` < 0. Process only. */
+void exchange_answer(const struct sip_message *request, uint16_t status, const char *contact,
+                     int32_t expires_s);
+
+/* As es_give() to who has that name; nobody: it is lost. */
+void exchange_give(es_atom to, void *memory);
+
+/* As es_call() to who has that name; when he is not there, or ends meanwhile, his successor is asked. When there is none for some seconds the
+ * caller ends. */
+es_term exchange_ask_term(es_atom server, es_term request);
+#define exchange_ask(server, ...) exchange_ask_term((server), es_lend(ES_T(__VA_ARGS__)))
+
+/* Starts one more child of the supervisor that has that name; when it is just being restarted, or has no memory, again, for a second. */
+es_err exchange_start_term(es_atom supervisor, es_term args, es_pid *out);
+#define exchange_start(supervisor, args, out) exchange_start_term((supervisor), es_lend(ES_T(args)), (out))
+
+/* Has the journal write {Now, x...}. When this returns it is written, whatever becomes of the journal. */
+#define exchange_note(...) es_drop(exchange_ask(exchange_journal, ES_TUPLE(es_now_ns(), __VA_ARGS__)))
+extern es_atom exchange_journal;
+
+/* Notes that this process begins to work for the call with that Call-ID, and under whom: {begun, What, CallId, Self, Ancestors}. */
+void exchange_note_begun(es_atom what, const char *call_id);
 
 /* The message in a parcel, lent. */
 static inline const struct sip_message *parcel_message(const parcel *p)
 {
     return (const struct sip_message *)(const void *)p->message;
+}
+
+/* The card in a deposit, lent. */
+static inline const struct leg_card *deposit_card(const deposit *d)
+{
+    return (const struct leg_card *)(const void *)d->card;
 }
 
 /* A copy of a parcel, this process's own. */

@@ -79,3 +79,19 @@ struct registrar_answer registrar_register(struct registrar *r, const struct sip
     b->until_ms = now_ms + (int64_t)expires_s * 1000;
     return answer(200, b, now_ms);
 }
+
+size_t registrar_list(const struct registrar *r, struct registrar_binding *out, int64_t now_ms)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < r->capacity; i++)
+        if (r->bindings[i].until_ms > now_ms)
+            out[count++] = r->bindings[i];
+    return count;
+}
+
+void registrar_restore(struct registrar *r, const struct registrar_binding *binding, int64_t now_ms)
+{
+    struct registrar_binding *room, *b = seek(r, binding->user, now_ms, &room);
+    if (b || (binding->until_ms > now_ms && (b = room)))
+        *b = *binding;
+}

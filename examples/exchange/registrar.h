@@ -10,7 +10,8 @@
 enum {
     REGISTRAR_EXPIRES_DEFAULT_S = 3600,
     REGISTRAR_EXPIRES_MAX_S = 7200,
-    REGISTRAR_PROBES = 16, /* places looked at for a user */
+    REGISTRAR_PROBES = 16,  /* places looked at for a user */
+    REGISTRAR_USERS = 2048, /* places of the exchange's own table */
 };
 
 /* Where a user is. Free when `until_ms` is not in the future. */
@@ -43,5 +44,11 @@ struct registrar_answer registrar_register(struct registrar *r, const struct sip
 
 /* Where `user` is now, or NULL. Lent until the next registrar_register(). */
 const struct registrar_binding *registrar_find(const struct registrar *r, const char *user, int64_t now_ms);
+
+/* Writes the bindings that hold at `now_ms` to `out`, which has room for `capacity`, and gives how many there are. */
+size_t registrar_list(const struct registrar *r, struct registrar_binding *out, int64_t now_ms);
+
+/* Takes over a binding of another registrar, also one that is over, in place of what is known of that user. No room: nothing. */
+void registrar_restore(struct registrar *r, const struct registrar_binding *binding, int64_t now_ms);
 
 #endif

@@ -29,7 +29,8 @@ bool routes_add(struct routes *r, es_bin call_id, es_pid pid, bool is_call)
     route->call_id[call_id.size] = '\0';
     route->pid = pid;
     route->is_call = is_call;
-    route->is_lost = false;
+    route->deposit = NULL;
+    route->invite = NULL;
     uint32_t *id_head = &r->by_id[bucket_of_id(route->call_id)], *pid_head = &r->by_pid[bucket_of_pid(pid)];
     route->next_of_id = *id_head;
     *id_head = number;
@@ -41,10 +42,16 @@ bool routes_add(struct routes *r, es_bin call_id, es_pid pid, bool is_call)
 
 const struct route *routes_find(const struct routes *r, const char *call_id)
 {
-    uint32_t number = r->by_id[bucket_of_id(call_id)];
-    while (number && strcmp(r->all[number - 1].call_id, call_id) != 0)
-        number = r->all[number - 1].next_of_id;
-    return number ? &r->all[number - 1] : NULL;
+    const struct route *call = NULL;
+    for (uint32_t number = r->by_id[bucket_of_id(call_id)]; number; number = r->all[number - 1].next_of_id) {
+        const struct route *route = &r->all[number - 1];
+        if (strcmp(route->call_id, call_id) != 0)
+            continue;
+        if (!route->is_call)
+            return route;
+        call = call ? call : route;
+    }
+    return call;
 }
 
 static uint32_t number_of(const struct routes *r, es_pid pid)
@@ -55,19 +62,10 @@ static uint32_t number_of(const struct routes *r, es_pid pid)
     return number;
 }
 
-const struct route *routes_of(const struct routes *r, es_pid pid)
+struct route *routes_of(struct routes *r, es_pid pid)
 {
     uint32_t number = number_of(r, pid);
     return number ? &r->all[number - 1] : NULL;
-}
-
-bool routes_lose(struct routes *r, es_pid pid)
-{
-    uint32_t number = number_of(r, pid);
-    if (!number || r->all[number - 1].is_lost)
-        return false;
-    r->all[number - 1].is_lost = true;
-    return true;
 }
 
 void routes_remove(struct routes *r, es_pid pid)

@@ -51,6 +51,8 @@ typedef enum es_err {
     ES_ETRUNCATED = -16, /* the other side ended without saying that it does: there may have been more */
     ES_EPROTO = -17,     /* the other side does not keep to the protocol, or the two cannot agree */
     ES_EAUTH = -18,      /* the other side did not prove who it is */
+    ES_EIGNORE = -19,    /* the process that was started did not want to run (Erlang: ignore) */
+    ES_EBUSY = -20,      /* just now it cannot be; later it may (Erlang: restarting) */
 } es_err;
 
 /* The name of an error, "ES_ENOMEM". Never NULL; static text. Any thread. */

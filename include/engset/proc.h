@@ -44,8 +44,9 @@ typedef struct es_options {
     int schedulers;        /* how many run processes at once; 0: one a core, or ES_SCHEDULERS */
     int64_t process_limit; /* how many processes may exist; 0: 16,777,216 or ES_PROCESS_LIMIT */
     const char
-        *name;      /* of the program, for reports; NULL: the program's own. Read as long as the node runs */
-    bool is_driven; /* es_start() only: no threads for processes; the program's loop calls es_loop_step() */
+        *name; /* of the program, for reports; NULL: the program's own. Read as long as the node runs */
+    bool
+        is_driven; /* es_node_start() only: no threads for processes; the program's loop calls es_loop_step() */
     /* A process that has waited in a function for so long is hibernated as by es_hibernate(), when a scheduler has nothing to do; 0:
      * never. Only where nobody else holds a pointer into a waiting process's stack: see docs/explanation/scheduling.md. */
     int64_t hibernate_after_ms;
@@ -78,31 +79,31 @@ ES_API int es_run_simulated(uint64_t seed, void (*first)(void *), void *argument
  *   ES_EINVAL  called in a process, or an option that makes no sense
  *   ES_ENOMEM, ES_ELIMIT, ES_EOS  no memory, threads or descriptors; nothing runs
  * Unlike es_run() it leaves the program's signals as they are: SIGTERM and SIGINT end the OS process at once unless the program has a way of
- * its own (a thread in sigwait(3) that calls es_stop()). Signals from outside are handled in the program's threads alone: those of the node
+ * its own (a thread in sigwait(3) that calls es_node_stop()). Signals from outside are handled in the program's threads alone: those of the node
  * block them all, SIGPIPE too, so that a write(2) of a process to a closed pipe gives EPIPE. With is_driven processes run in the loop's thread, under
  * its mask: there the program ignores SIGPIPE, or is ended by it. (es_write() raises none.)
  * Any thread that is no process. Source: Erlang's erl_start, embedded; application:start/1. */
-ES_API es_err es_start(const es_options *options);
+ES_API es_err es_node_start(const es_options *options);
 
-/* Stops the node that es_start() started: all processes get the exit signal `shutdown`, after `timeout_ms` (ES_INFINITY: never) those who
+/* Stops the node that es_node_start() started: all processes get the exit signal `shutdown`, after `timeout_ms` (ES_INFINITY: never) those who
  * are left `kill`; then its threads are joined, and calls of other threads that are under way are waited for. It can be started again.
  *   ES_OK       all ended in time
  *   ES_ETIMEOUT the node is down, but some had to be killed
  *   ES_ECLOSED  no node runs, or another thread stops it just now
  *   ES_EINVAL   called in a process; the node is es_run()'s, which stops it; or another thread drives it (then only that one stops it)
  * Any thread that is no process. Source: init:stop/0. */
-ES_API es_err es_stop(int64_t timeout_ms);
+ES_API es_err es_node_stop(int64_t timeout_ms);
 
 /* For a loop that drives the node (es_options.is_driven): a descriptor that is readable as long as a process can run, a timer is due, or a
  * descriptor is ready that a process waits for; then call es_loop_step(). Wait for POLLIN only, level-triggered. It is the
- * node's and is closed by es_stop(). ES_ECLOSED: no node; ES_EINVAL: it has threads of its own. Any thread. */
+ * node's and is closed by es_node_stop(). ES_ECLOSED: no node; ES_EINVAL: it has threads of its own. Any thread. */
 ES_API int es_loop_fd(void);
 
 /* Runs processes in the calling thread for about `budget_ns` (0: one turn; ES_INFINITY: until none can run) and gives in how many
  * nanoseconds it wants to be called again at the latest: 0: at once; ES_INFINITY: when es_loop_fd() is readable. That is readable in
  * the two other cases too, so a loop may look at it alone. A process that computes or blocks keeps the loop and all
  * other processes waiting: no thread takes over; after 100 ms there is a report (E0120).
- * The first thread that calls it drives the node until es_stop() (es_try_call() and es_wait_process() there run the node meanwhile): ES_EINVAL in others, in a process, and without is_driven;
+ * The first thread that calls it drives the node until es_node_stop() (es_try_call() and es_wait_process() there run the node meanwhile): ES_EINVAL in others, in a process, and without is_driven;
  * ES_ECLOSED: no node runs; ES_ELIMIT: no memory for a signal stack. */
 ES_API int64_t es_loop_step(int64_t budget_ns);
 
@@ -169,6 +170,8 @@ typedef struct es_spawn_options {
     es_limit_policy message_limit_policy;
     /* Of es_new, es_alloc, es_keep and messages held; 0: none. Over it: ended with `killed`. */
     size_t memory_limit_bytes;
+    int64_t
+        start_timeout_ms; /* how long es_node_start() and its like wait for it; 0: for ever. es_spawn() waits for nothing */
 } es_spawn_options;
 
 typedef struct esi_argument {

@@ -23,6 +23,8 @@ static const struct {
     [-ES_ETRUNCATED] = {"ES_ETRUNCATED", "the other side ended without saying that it does"},
     [-ES_EPROTO] = {"ES_EPROTO", "the other side does not keep to the protocol, or the two cannot agree"},
     [-ES_EAUTH] = {"ES_EAUTH", "the other side did not prove who it is"},
+    [-ES_EIGNORE] = {"ES_EIGNORE", "the process that was started did not want to run"},
+    [-ES_EBUSY] = {"ES_EBUSY", "just now it cannot be"},
 };
 
 static bool is_known(es_err error)

@@ -281,6 +281,19 @@ es_ref esi_monitor_pid(es_pid pid, const es_monitor_options *options)
     return monitor_object(pid.node ? 0 : pid.id, (struct object){.pid = pid}, es_am_noconnection, options);
 }
 
+es_err esi_monitor_try(es_pid pid, es_ref *out)
+{
+    struct esi_process *self = esi_enter();
+    struct wanted wanted = {
+        .ref = esi_ref_new(self), .target = pid.node ? 0 : pid.id, .object.pid = pid, .tag = es_am_DOWN};
+    es_err error = monitor_make(self, &wanted, ES_ALIAS_NONE, es_am_noconnection);
+    if (error == ES_OK)
+        *out = wanted.ref;
+    esi_charge(self, 1);
+    esi_leave();
+    return error;
+}
+
 es_ref esi_monitor_name(es_atom name, const es_monitor_options *options)
 {
     return esi_monitor_at(ES_AT(name, es_am_nonode_nohost), options);

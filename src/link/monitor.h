@@ -11,6 +11,9 @@ bool esi_monitor_remove(struct esi_process *self, uint64_t ref_id);
  * a link between the two is undone as well, so that the child can be discarded without a word. */
 ES_CHECKED es_err esi_monitor_spawn(struct esi_process *self, struct esi_process *child, es_ref *out);
 
+/* As es_monitor(), but ES_ENOMEM comes back. The process itself, outside the runtime. */
+ES_CHECKED es_err esi_monitor_try(es_pid pid, es_ref *out);
+
 /* Whose monitor a bond of the order MONITORED_BY is. On behalf of who has the bond. */
 uint64_t esi_monitor_watcher(const struct esi_bond *bond);
 

@@ -19,18 +19,27 @@ struct answer {
 static void answer_arrive(struct esi_process *self, struct esi_message *block);
 static const struct esi_signal_kind answer_kind = {"answer", answer_arrive, NULL, NULL};
 
+/* Without memory it never came. */
+static void deliver_copy(struct esi_process *self, es_term term)
+{
+    struct esi_message *message;
+    if (esi_message_copy(term, &message) != ES_OK)
+        return;
+    message->to = self->id;
+    esi_deliver(self, message);
+}
+
 /* Not for the call under way: late, or for a reference that the process made an alias by itself. */
 static void answer_elsewhere(struct esi_process *self, struct esi_message *block)
 {
     const struct answer *answer = (const struct answer *)block->words;
-    struct esi_message *message;
-    if (answer->kind == ANSWER_REPLY && esi_plug.alias_admits &&
-        esi_plug.alias_admits(self, answer->reference)) {
-        es_ref ref = {.id = answer->reference, .pid = self->id};
-        if (esi_message_copy(es_lend(ES_TUPLE(ES_CONS(es_am_alias, ref), block->term)), &message) == ES_OK) {
-            message->to = self->id;
-            esi_deliver(self, message);
-        }
+    es_ref ref = {.id = answer->reference, .pid = self->id};
+    if (esi_plug.alias_admits && esi_plug.alias_admits(self, answer->reference)) {
+        es_pid from = {.id = answer->from};
+        if (answer->kind == ANSWER_REPLY)
+            deliver_copy(self, es_lend(ES_TUPLE(ES_CONS(es_am_alias, ref), block->term)));
+        else
+            deliver_copy(self, es_lend(ES_TUPLE(es_am_DOWN, ref, es_am_process, from, block->term)));
     }
     esi_message_free(block);
 }
@@ -220,6 +229,21 @@ void esi_call_forget(uint64_t server, uint64_t reference)
         esi_message_free(block);
 }
 
+/* ---- what a process is born with ---- */
+
+es_err esi_answer_birth(struct esi_process *self, es_term answer)
+{
+    uint64_t reference = self->serving.reference;
+    if (!self->is_born_serving || !reference)
+        return ES_OK;
+    es_err error = send_answer(self->serving.caller, reference, self->id, ANSWER_REPLY, answer);
+    if (error == ES_OK) {
+        self->is_born_serving = false;
+        forget(self, reference);
+    }
+    return error;
+}
+
 /* ---- es_reply_to() ---- */
 
 /* Is it {Pid, [alias | Ref]}? Taken apart by hand: every answer comes by here. */
@@ -238,6 +262,21 @@ static es_err reply_local(struct esi_process *self, uint64_t caller, uint64_t re
     es_err error = send_answer(caller, reference, is_ours ? self->id : 0, ANSWER_REPLY, term);
     if (is_ours && error == ES_OK)
         forget(self, reference);
+    return error;
+}
+
+es_err esi_refuse_call(es_term from, es_term reason)
+{
+    es_pid pid;
+    es_ref ref;
+    if (!is_from_call(from, &pid, &ref) || pid.node)
+        return ES_OK; /* it will hear of our end */
+    struct esi_process *self = esi_enter_here();
+    bool is_ours = serves(self, ref.id);
+    es_err error = send_answer(pid.id, ref.id, self->id, ANSWER_DOWN, reason);
+    if (is_ours && error == ES_OK)
+        forget(self, ref.id);
+    esi_leave_here();
     return error;
 }
 

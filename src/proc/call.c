@@ -97,20 +97,20 @@ es_err esi_ask(struct esi_process *self, uint64_t to, struct esi_message *reques
     return esi_ask_until(self, to, request, esi_reference_next(), ESI_NO_DEADLINE, NULL, answer);
 }
 
-/* {'$gen_call', {Pid, [alias | Ref]}, Request} as it lies in a block: what es_case_call() takes apart. The request lies behind it. */
+/* {Label, {Pid, [alias | Ref]}, Request} as it lies in a block: what es_case_call() takes apart. The request lies behind it. */
 struct envelope {
     uint64_t caller, reference; /* the signal's own, see call_arrive() */
     uint64_t outer[4], from[3], tag[2], ref[4];
     uint64_t request[];
 };
 
-static void write_envelope(struct envelope *e, struct esi_process *self, struct esi_call *call,
+static void write_envelope(struct envelope *e, struct esi_process *self, struct esi_call *call, es_term label,
                            es_term request)
 {
     e->caller = self->id;
     e->reference = call->reference;
     e->outer[0] = ESI_HEADER(ESI_TUPLE, 3);
-    e->outer[1] = es_am_gen_call.w;
+    e->outer[1] = label.w;
     e->outer[2] = esi_word_of_box(e->from);
     e->outer[3] = request.w;
     e->from[0] = ESI_HEADER(ESI_TUPLE, 2);
@@ -124,7 +124,8 @@ static void write_envelope(struct envelope *e, struct esi_process *self, struct 
     e->ref[3] = 0;
 }
 
-static es_err send_call(struct esi_process *self, struct esi_call *call, es_term request)
+static es_err send_call(struct esi_process *self, struct esi_call *call, es_term label, uint32_t tag,
+                        es_term request)
 {
     struct esi_message *block;
     es_err error = esi_message_copy_behind_here(sizeof(struct envelope), request, &block);
@@ -132,9 +133,9 @@ static es_err send_call(struct esi_process *self, struct esi_call *call, es_term
         return error;
     struct envelope *envelope = (struct envelope *)block->words;
     es_term copy = block->term;
-    write_envelope(envelope, self, call, copy);
+    write_envelope(envelope, self, call, label, copy);
     block->term = (es_term){esi_word_of_box(envelope->outer)};
-    block->tag = esi_tuple_tag(3, es_am_gen_call);
+    block->tag = tag;
     block->kind = &esi_call_kind;
     block->to = call->server;
     if (!esi_signal_push(call->server, block))
@@ -142,9 +143,25 @@ static es_err send_call(struct esi_process *self, struct esi_call *call, es_term
     return ES_OK;
 }
 
-/* ES_OK with the answer, ES_ECLOSED with the reason, both in call->block; or ES_ETIMEOUT, ES_ENOMEM, ES_EINVAL. */
-static es_err call_and_wait(struct esi_process *self, struct esi_call *call, es_term to, es_term request,
-                            int64_t timeout_ms)
+es_err esi_call_await(struct esi_process *self, struct esi_call *call, uint64_t deadline_ns)
+{
+    wait_for_answer(self, call, deadline_ns, NULL);
+    if (esi_tag(call->answer.w) != ESI_TAG_BOX && esi_tag(call->answer.w) != ESI_TAG_CONS) {
+        release_answer(self, call); /* the answer is in its word: nothing for es_drop() to find */
+        call->block = NULL;
+    }
+    if (is_remembered(call))
+        esi_call_forget(call->server, call->reference);
+    if (!call->is_answered)
+        return ES_ETIMEOUT;
+    return call->is_down ? ES_ECLOSED : ES_OK;
+}
+
+/* As esi_call_await(), or ES_ENOMEM, ES_EINVAL. */
+static inline __attribute__((always_inline)) es_err call_and_wait(struct esi_process *self,
+                                                                  struct esi_call *call, es_term to,
+                                                                  es_term label, uint32_t tag,
+                                                                  es_term request, int64_t timeout_ms)
 {
     call->server = resolve(to);
     call->reference = esi_reference_any();
@@ -158,21 +175,12 @@ static es_err call_and_wait(struct esi_process *self, struct esi_call *call, es_
     }
     uint64_t deadline_ns = timeout_ms == ES_INFINITY ? ESI_NO_DEADLINE : esi_deadline_in_ms(timeout_ms);
     self->call = call;
-    es_err error = send_call(self, call, request);
+    es_err error = send_call(self, call, label, tag, request);
     if (error != ES_OK) {
         self->call = NULL;
         return error;
     }
-    wait_for_answer(self, call, deadline_ns, NULL);
-    if (esi_tag(call->answer.w) != ESI_TAG_BOX && esi_tag(call->answer.w) != ESI_TAG_CONS) {
-        release_answer(self, call); /* the answer is in its word: nothing for es_drop() to find */
-        call->block = NULL;
-    }
-    if (is_remembered(call))
-        esi_call_forget(call->server, call->reference);
-    if (!call->is_answered)
-        return ES_ETIMEOUT;
-    return call->is_down ? ES_ECLOSED : ES_OK;
+    return esi_call_await(self, call, deadline_ns);
 }
 
 static void check_timeout(struct esi_process *self, int64_t timeout_ms)
@@ -188,7 +196,8 @@ es_term esi_call(es_term to, es_term request, int64_t timeout_ms)
         return es_none();
     check_timeout(self, timeout_ms);
     struct esi_call call = {0};
-    es_err error = call_and_wait(self, &call, to, request, timeout_ms);
+    es_err error = call_and_wait(self, &call, to, es_from_atom(es_am_gen_call),
+                                 esi_tuple_tag(3, es_am_gen_call), request, timeout_ms);
     switch (error) {
     case ES_OK:
         break;
@@ -273,6 +282,23 @@ static es_err try_call_foreign(es_term to, es_term request, int64_t timeout_ms, 
     return foreign.error == ES_OK ? ES_OK : esi_fail(NULL, foreign.error, "%s", foreign.detail);
 }
 
+es_err esi_try_call_as(es_term label, es_term to, es_term request, int64_t timeout_ms, es_term *out)
+{
+    struct esi_process *self = esi_enter_here();
+    if (!self)
+        return esi_fail(NULL, ES_ENOPROC, "call: only a process may ask this");
+    uint32_t tag = es_is_atom(label) ? esi_tuple_tag(3, (es_atom){label.w}) : ESI_TAG_OTHER;
+    check_timeout(self, timeout_ms);
+    struct esi_call call = {0};
+    es_err error = call_and_wait(self, &call, to, label, tag, request, timeout_ms);
+    if (error == ES_OK || error == ES_ECLOSED)
+        *out = call.answer;
+    say_failure(self, error, to, &call);
+    esi_charge(self, 4);
+    esi_leave();
+    return error;
+}
+
 es_err esi_try_call(es_term to, es_term request, int64_t timeout_ms, es_term *out)
 {
     struct esi_process *self = esi_enter_here();
@@ -280,7 +306,8 @@ es_err esi_try_call(es_term to, es_term request, int64_t timeout_ms, es_term *ou
         return try_call_foreign(to, request, timeout_ms, out);
     check_timeout(self, timeout_ms);
     struct esi_call call = {0};
-    es_err error = call_and_wait(self, &call, to, request, timeout_ms);
+    es_err error = call_and_wait(self, &call, to, es_from_atom(es_am_gen_call),
+                                 esi_tuple_tag(3, es_am_gen_call), request, timeout_ms);
     if (error == ES_OK || error == ES_ECLOSED)
         *out = call.answer;
     say_failure(self, error, to, &call);

@@ -33,6 +33,19 @@ es_err esi_ask_until(struct esi_process *self, uint64_t to, struct esi_message *
 /* What a call is on its way. words: the caller's pid id, the reference's id; behind them the message that the server will see. */
 extern const struct esi_signal_kind esi_call_kind;
 
+/* Waits for the answer to `call`, which is self->call and has been sent. ES_OK with the answer, ES_ECLOSED with the reason, both a term of the
+ * process's own (es_drop()); or ES_ETIMEOUT. The process itself, in the runtime. */
+es_err esi_call_await(struct esi_process *self, struct esi_call *call, uint64_t deadline_ns);
+
+/* As es_try_call(), with another first element of the tuple than '$gen_call': an immediate. Process only. */
+es_err esi_try_call_as(es_term label, es_term to, es_term request, int64_t timeout_ms, es_term *out);
+
+/* The caller `from` hears what it would hear if the calling process had ended with `reason`; that one goes on. ES_ENOMEM. Process only. */
+es_err esi_refuse_call(es_term from, es_term reason);
+
+/* Answers the call that the process was born serving, once; nothing if there is none. ES_ENOMEM. The process itself, in the runtime. */
+es_err esi_answer_birth(struct esi_process *self, es_term answer);
+
 /* Nobody waits any more for the answer to the call of `self` that is under way: whom it asked forgets it. On behalf of `self`, whose
  * stack is as it was. */
 void esi_call_abandon(struct esi_process *self);

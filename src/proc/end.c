@@ -11,10 +11,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/assert.h"
 #include "base/log.h"
 #include "base/probe.h"
 #include "proc/mailbox/block.h"
 #include "proc/call.h"
+#include "proc/enter.h"
 #include "proc/schedule/habits.h"
 #include "proc/hibernate.h"
 #include "proc/node.h"
@@ -61,10 +63,71 @@ ES_NORETURN void esi_end_now(struct esi_process *self)
         esi_switch_out(self, ESI_REQUEST_YIELD);
 }
 
+/* Its last words were none: nothing of its error is left, and it waits for its handler's turn. */
+static void go_on(struct esi_process *self)
+{
+    self->has_last_words = true;
+    self->is_faulted = false;
+    esi_trail_free(self);
+    esi_hand_back(self);
+}
+
+/* True: they were none. They are spoken outside of the runtime; what comes after them is in it again. */
+static bool last_words(struct esi_process *self, es_term reason)
+{
+    bool goes_on = esi_plug.last_words(self, reason);
+    /* relaxed: this thread's own. */
+    esi_assert(atomic_load_explicit(&esi_worker_now()->in_runtime, memory_order_relaxed));
+    return goes_on;
+}
+
+/* `reason` lives on the stack below us, or in the process. */
+static __attribute__((noinline)) void speak(struct esi_process *self, es_term reason)
+{
+    self->has_last_words = false;
+    esi_defers_run(self);
+    if (!last_words(self, reason))
+        return;
+    go_on(self);
+    esi_react_from_here(self);
+}
+
+/* The reason of a fault, which it survived. */
+static void forget_reason(struct esi_process *self)
+{
+    es_term reason = self->reason;
+    self->reason = es_none();
+    esi_leave();
+    es_drop(reason);
+    esi_enter();
+}
+
+/* The same at the top of the stack, after a fault. */
+void **esi_last_words_at_top(struct esi_process *self)
+{
+    es_term reason = self->reason;
+    if (last_words(self, reason)) {
+        forget_reason(self);
+        go_on(self);
+        return esi_leave_at_top(self, ESI_REQUEST_REACT);
+    }
+    esi_process_doom(self, reason);
+    return esi_end_at_top(self);
+}
+
+void **esi_last_words_main(void *argument)
+{
+    esi_arrived(esi_worker_self());
+    return esi_last_words_at_top(argument);
+}
+
 ES_NORETURN void esi_end_with(struct esi_process *self, es_term reason)
 {
     if (!self->is_doomed && !self->is_faulted && esi_report_wants_exit(reason))
         esi_trail_note(self);
+    if (self->has_last_words && !self->is_doomed && !self->is_ending)
+        speak(self, reason);
+    self->ends_itself = !self->is_doomed;
     esi_process_doom(self, reason);
     esi_end_now(self);
 }
@@ -93,8 +156,11 @@ ES_NORETURN void esi_exit(es_term reason)
     esi_end_with(self, reason);
 }
 
+/* All but the message in its hand, which the report of a crash shows. */
 static void free_memory(struct esi_process *self, bool may_yield)
 {
+    if (self->hand)
+        esi_list_remove(&self->hand->in_list);
     for (struct esi_list *node; (node = esi_list_pop_front(&self->memory));) {
         esi_message_free(ESI_CONTAINER_OF(node, struct esi_message, in_list));
         if (may_yield)
@@ -154,15 +220,29 @@ static void close_inbox(struct esi_process *self)
     last->next = rest;
 }
 
-static void end_for_others(struct esi_process *self, bool may_yield)
+static void free_hand(struct esi_process *self)
+{
+    struct esi_message *message = self->hand;
+    self->hand = NULL;
+    esi_message_free(message);
+}
+
+/* `keeps_memory`: its code may still run. */
+static void end_for_others(struct esi_process *self, bool may_yield, bool keeps_memory)
 {
     close_inbox(self);
     esi_probe(EXIT, self->id, self->reason.w, 0);
-    if (self->is_faulted || (self->extra && self->extra->trail))
+    if (self->is_faulted || (self->extra && self->extra->trail) ||
+        (self->ends_itself && esi_report_is_awaited(self)))
         esi_report_crash(self, self->reason);
+    if (self->hand && !keeps_memory)
+        free_hand(self);
     /* seq_cst: after the close; pairs with who sets KNOWN and then looks whether the inbox is closed. */
-    if (atomic_load_explicit(&self->flags, memory_order_seq_cst) & ESI_FLAG_KNOWN)
+    uint32_t flags = atomic_load_explicit(&self->flags, memory_order_seq_cst);
+    if (flags & ESI_FLAG_KNOWN)
         esi_plug.ending(self);
+    if (flags & ESI_FLAG_DECIDES)
+        esi_report_undecided(self->id);
     if (self->serving.reference)
         esi_call_ended(self);
     tell_bonds(self, may_yield);
@@ -207,6 +287,8 @@ static void release_rest(struct esi_process *self)
     if (atomic_load_explicit(&self->alarm_is_set, memory_order_relaxed))
         esi_timer_cancel(&self->timeout);
     esi_reason_free(self);
+    if (self->has_behaviour)
+        esi_plug.behaviour_ended(self);
     if (atomic_load_explicit(&self->is_hibernated, memory_order_relaxed))
         esi_hibernate_forget(self);
     if (self->extra) {
@@ -215,14 +297,17 @@ static void release_rest(struct esi_process *self)
         esi_trail_free(self);
         if (self->extra->detail)
             esi_block_free(self->extra->detail, ESI_DETAIL_BYTES);
+        if (self->extra->metadata)
+            esi_block_free(self->extra->metadata, ESI_METADATA_BYTES);
         esi_block_free(self->extra, sizeof *self->extra);
+        self->extra = NULL; /* who speaks after that has nothing to say of itself */
     }
 }
 
 void esi_end_for_others(struct esi_process *p)
 {
     p->is_ending = true;
-    end_for_others(p, false);
+    end_for_others(p, false, true);
     answer_rest(p, false);
 }
 
@@ -235,7 +320,7 @@ static void end(struct esi_process *self)
     if (self->extra)
         esi_owned_run(self);
     free_memory(self, true);
-    end_for_others(self, true);
+    end_for_others(self, true, false);
     if (self->mailbox.count || self->mailbox.index || self->taken || self->turning)
         free_messages(self, true);
 }
@@ -256,7 +341,7 @@ void esi_end_without_stack(struct esi_process *p)
 {
     p->is_ending = true;
     free_memory(p, false);
-    end_for_others(p, false);
+    end_for_others(p, false, false);
     free_messages(p, false);
 }
 

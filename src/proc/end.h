@@ -8,6 +8,11 @@
  * and goes on behind that one. */
 esi_fiber_entry esi_end_main;
 
+/* The process `argument` had a fault, whose reason is in its memory and in ->reason: says its last words, and ends, if they are. On its stack, from
+ * the top. */
+esi_fiber_entry esi_last_words_main;
+void **esi_last_words_at_top(struct esi_process *self);
+
 /* The same from the process's own main function: gives what that returns. */
 void **esi_end_at_top(struct esi_process *self);
 
@@ -26,6 +31,9 @@ ES_NORETURN void esi_react_from_here(struct esi_process *self);
 /* A message that the process's code looks at: taken out of the mailbox, on its memory list until done() (receive.c). */
 es_term esi_hand_over(struct esi_process *self, struct esi_message *message);
 void esi_hand_done(struct esi_process *self);
+
+/* What it has in hand, if anything, is the first in its mailbox again, and will be shown to its handler anew. */
+void esi_hand_back(struct esi_process *self);
 
 /* Frees the message that the last receive was done with. */
 void esi_spent_release(struct esi_process *self);

@@ -82,14 +82,14 @@ void esi_memory_unhang(struct esi_process *self, struct esi_message *block)
 
 /* ---- getting ---- */
 
-/* A zeroed block of `size` bytes for es_free() or es_give(). Leaves the runtime. Inline, so that the public function stands on the stack:
- * reports find the user's place behind it. */
-static inline __attribute__((always_inline)) void *new_block(struct esi_process *self, size_t size,
-                                                             const struct es_struct_descriptor *type)
+/* A zeroed block of `size` bytes for es_free() or es_give(); NULL: no memory. Inline, so that the public function stands on the stack: reports find
+ * the user's place behind it. */
+static inline __attribute__((always_inline)) struct esi_message *
+try_block(struct esi_process *self, size_t size, const struct es_struct_descriptor *type)
 {
     struct esi_message *block = size < BLOCK_MAX ? esi_message_new(size) : NULL;
     if (!block)
-        esi_end_with(self, es_from_atom(es_am_system_limit));
+        return NULL;
     memset(block->words, 0, size);
     block->is_typed = true;
     block->type = type;
@@ -97,6 +97,16 @@ static inline __attribute__((always_inline)) void *new_block(struct esi_process 
     if (self->is_doomed)
         esi_end_now(self);
     esi_charge(self, 1);
+    return block;
+}
+
+/* Leaves the runtime. */
+static inline __attribute__((always_inline)) void *new_block(struct esi_process *self, size_t size,
+                                                             const struct es_struct_descriptor *type)
+{
+    struct esi_message *block = try_block(self, size, type);
+    if (!block)
+        esi_end_with(self, es_from_atom(es_am_system_limit));
     esi_leave();
     return block->words;
 }
@@ -115,6 +125,14 @@ void *es_alloc(size_t size_bytes)
     if (!self)
         outside("es_alloc");
     return new_block(self, size_bytes, NULL);
+}
+
+void *esi_alloc_try(size_t size_bytes)
+{
+    struct esi_process *self = esi_enter();
+    struct esi_message *block = try_block(self, size_bytes, NULL);
+    esi_leave();
+    return block ? block->words : NULL;
 }
 
 /* Needs no memory. A pattern is none of these: who copies it finds that it cannot be. */
@@ -184,6 +202,24 @@ es_term esi_keep(es_term term)
     esi_charge(self, 1);
     esi_leave();
     return kept;
+}
+
+es_err esi_keep_try(es_term term, es_term *out)
+{
+    struct esi_process *self = esi_enter();
+    es_term kept = es_none();
+    es_err error = keep(self, term, &kept);
+    if (error == ES_OK)
+        *out = kept;
+    if (self)
+        esi_leave();
+    return error;
+}
+
+es_term esi_keep_reason(es_term reason)
+{
+    es_term kept = es_from_atom(es_am_system_limit);
+    return esi_keep_try(reason, &kept) == ES_OK ? kept : es_from_atom(es_am_system_limit);
 }
 
 es_err es_parse_term(const char *text, es_term *out)

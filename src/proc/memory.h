@@ -16,6 +16,15 @@ void esi_memory_unhang(struct esi_process *self, struct esi_message *block);
 /* Has `self` more than it may? Then it is doomed, with `killed`. For whoever adds to memory_bytes. On behalf of `self`. */
 void esi_memory_check(struct esi_process *self);
 
+/* As es_alloc(), but NULL comes back when there is no memory. Process only. */
+void *esi_alloc_try(size_t size_bytes);
+
+/* As es_keep(), but ES_ENOMEM comes back, and ES_EINVAL for a pattern. Any thread. */
+ES_CHECKED es_err esi_keep_try(es_term term, es_term *out);
+
+/* The same, or the atom system_limit in its place: for reasons, which must be told. Any thread. */
+es_term esi_keep_reason(es_term reason);
+
 /* A copy of `term` that belongs to no process, for a thread that is none: until es_drop(). ES_ENOMEM; ES_EINVAL: a pattern. Any thread. */
 ES_CHECKED es_err esi_keep_outside(es_term term, es_term *out);
 

@@ -1,4 +1,4 @@
-/* node.c - a node starts, everybody is ended, it stops: es_start() and es_stop(); es_run() is both with a first process between. */
+/* node.c - a node starts, everybody is ended, it stops: es_node_start() and es_node_stop(); es_run() is both with a first process between. */
 #include "proc/node.h"
 
 #include <errno.h>
@@ -21,6 +21,7 @@
 #include "platform/random.h"
 #include "platform/sim.h"
 #include "proc/end.h"
+#include "proc/contain/decide.h"
 #include "proc/contain/fault.h"
 #include "proc/fork.h"
 #include "proc/schedule/loop.h"
@@ -35,6 +36,7 @@ struct esi_plug esi_plug;
 
 enum {
     STOP_POLITE_MS = 2000,
+    HALT_MS = 1000, /* for what was said to be written */
     STOP_KILL_MS = 3000,
     STOP_ALONE_MS = 100,
     STOP_MS_MAX = 1000000000,
@@ -48,6 +50,7 @@ static struct {
     _Atomic(bool) first_is_gone;
     _Atomic(bool) is_told_to_stop; /* by a signal */
     _Atomic(bool) has_first;       /* es_run() runs it, and alone stops it */
+    _Atomic(bool) stops_itself;    /* a signal to stop is told to the first process, once */
     void (*function)(void *);
     void *argument;
     const char *scarce; /* while a node starts: of what there is too little if it is ES_ELIMIT now */
@@ -383,6 +386,7 @@ static bool stop(int64_t polite_ms)
     esi_watchdog_stop();
     esi_loop_close();
     stop_workers();
+    esi_report_overdue(UINT64_MAX);
     esi_waiters_node_down();
     if (esi_plug.node_down)
         esi_plug.node_down();
@@ -459,6 +463,7 @@ static es_err bring_up(const es_options *options, uint64_t seed, bool has_first)
     atomic_store_explicit(&run.first_is_gone, false, memory_order_relaxed);
     atomic_store_explicit(&run.is_told_to_stop, false, memory_order_relaxed);
     atomic_store_explicit(&run.has_first, has_first, memory_order_relaxed);
+    atomic_store_explicit(&run.stops_itself, false, memory_order_relaxed);
     atomic_store_explicit(&run.first, 0, memory_order_relaxed);
     esi_node.exit_status = 0;
     esi_node.is_driven = options && options->is_driven;
@@ -508,6 +513,35 @@ static const char *why_not_up(es_err error)
     }
 }
 
+void esi_node_stops_itself(bool does)
+{
+    atomic_store_explicit(&run.stops_itself, does, memory_order_release);
+}
+
+/* The first process puts all in order before it ends: it is told, once, and the next signal counts for all. */
+static bool is_first_told(void)
+{
+    uint64_t first = atomic_load_explicit(&run.first, memory_order_relaxed);
+    if (!atomic_exchange_explicit(&run.stops_itself, false, memory_order_acq_rel) || !esi_outside_enter())
+        return false;
+    atomic_store_explicit(&run.is_told_to_stop, false, memory_order_relaxed);
+    end_one(first, es_am_shutdown);
+    esi_outside_leave();
+    return true;
+}
+
+/* Until the first process has ended, or a signal ends the node. */
+static void wait_for_the_end(void)
+{
+    for (;;) {
+        if (atomic_load_explicit(&run.first_is_gone, memory_order_acquire))
+            return;
+        if (atomic_load_explicit(&run.is_told_to_stop, memory_order_acquire) && !is_first_told())
+            return;
+        sem_wait(&run.ended);
+    }
+}
+
 static int run_node(void (*first)(void *), void *argument, const es_options *options, uint64_t seed)
 {
     run.function = first;
@@ -517,9 +551,7 @@ static int run_node(void (*first)(void *), void *argument, const es_options *opt
         fprintf(stderr, "engset: the node cannot start: %s\n", why_not_up(error));
         return MISUSED;
     }
-    while (!atomic_load_explicit(&run.first_is_gone, memory_order_acquire) &&
-           !atomic_load_explicit(&run.is_told_to_stop, memory_order_acquire))
-        sem_wait(&run.ended);
+    wait_for_the_end();
     atomic_store_explicit(&esi_node.state, ESI_NODE_STOPPING, memory_order_seq_cst);
     stop(STOP_POLITE_MS);
     if (!esi_node.is_sim)
@@ -533,7 +565,7 @@ static int run_node(void (*first)(void *), void *argument, const es_options *opt
 static bool may_run(const es_options *options)
 {
     if (options && options->is_driven) {
-        fprintf(stderr, "engset: es_run() drives the node itself; is_driven is for es_start()\n");
+        fprintf(stderr, "engset: es_run() drives the node itself; is_driven is for es_node_start()\n");
         return false;
     }
     struct esi_process *self = esi_enter();
@@ -564,7 +596,7 @@ static es_err refuse_process(struct esi_process *self, const char *call, const c
     return error;
 }
 
-es_err es_start(const es_options *options)
+es_err es_node_start(const es_options *options)
 {
     struct esi_process *self = esi_enter();
     if (self)
@@ -599,7 +631,7 @@ static es_err claim_stop(void)
                         : ESI_NO_NODE);
 }
 
-es_err es_stop(int64_t timeout_ms)
+es_err es_node_stop(int64_t timeout_ms)
 {
     struct esi_process *self = esi_enter();
     if (self)
@@ -645,6 +677,9 @@ int es_run_simulated(uint64_t seed, void (*first)(void *), void *argument, const
 
 void es_halt(int status)
 {
+    esi_enter(); /* for good */
     fflush(NULL);
+    esi_report_overdue(UINT64_MAX);
+    esi_log_settle(HALT_MS);
     _exit(status);
 }

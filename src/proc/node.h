@@ -1,4 +1,4 @@
-/* proc/node.h - the node as a whole: what its parts tell it. Starting and stopping is es_start(), es_stop() and es_run(). */
+/* proc/node.h - the node as a whole: what its parts tell it. Starting and stopping is es_node_start(), es_node_stop() and es_run(). */
 #ifndef PROC_NODE_H
 #define PROC_NODE_H
 
@@ -14,6 +14,10 @@ void esi_node_process_gone(bool was_first, int status);
 
 /* Simulated: everybody waits and there is no timer. */
 void esi_node_stuck(void);
+
+/* A signal to stop (SIGTERM, SIGINT) is from here on an exit signal `shutdown` to the first process, which then ends in its own time; the next one stops
+ * the node. That process. */
+void esi_node_stops_itself(bool does);
 
 /* Simulated: the first process is gone, or the node stops: from here on it does not go by the seed any more. */
 bool esi_node_is_over(void);

@@ -32,6 +32,8 @@ enum esi_flag {
     ESI_FLAG_BEHIND = 64, /* took so many messages at once that it is far behind its senders: they pay more */
     ESI_FLAG_UNTOLD =
         128, /* somebody whom it called ended, and had no memory to tell it; with SIGNALS, before esi_wake() */
+    ESI_FLAG_DECIDES = 256,   /* a supervisor: reports of its children wait for its decision; published */
+    ESI_FLAG_SENSITIVE = 512, /* its messages are shown to nobody; published */
     ESI_FLAG_TIMERS =
         1 << 16, /* this and the 15 bits above: link/timer.c notes which wheels have timers for it */
 };
@@ -99,7 +101,8 @@ struct esi_process {
     bool is_doomed;        /* will end as soon as it runs: `reason` is set */
     bool is_deferring;     /* its es_defer()s run: they go on although it is doomed */
     bool has_room_waiters; /* its bonds hold some who wait for room in its mailbox */
-    bool is_faulted;       /* ends by a fault or an error of its own: worth a report */
+    bool ends_itself : 1;  /* by es_exit(): nobody else made it */
+    bool is_faulted : 1;   /* ends by a fault or an error of its own: worth a report */
     bool
         is_pinned; /* last_worker alone may run it: while pin_count, or once, when foreign code sends it back */
     _Atomic(uint8_t) limit_policy;  /* published, as all that follows in this line. While LIMITED */
@@ -126,6 +129,9 @@ struct esi_process {
     _Atomic(uint64_t) queued; /* messages counted against the limit, and whose: room.h. While LIMITED */
     _Atomic(int32_t) monitors, monitored_by; /* published */
     _Atomic(uint64_t) waits_for; /* published: whose mailbox it waits to have room (es_send_wait), or 0 */
+    bool is_born_serving;        /* `serving` is the call of who started it, and not answered yet */
+    bool has_behaviour;          /* react_state is its behaviour's, which esi_plug.behaviour_ended frees */
+    bool has_last_words; /* before it ends by an error of its own esi_plug.last_words is called, once */
 };
 
 #if !ESI_ASAN && !ESI_TSAN
@@ -141,6 +147,8 @@ enum esi_hibernated {
 
 enum { ESI_DETAIL_BYTES = 256 };
 
+enum { ESI_METADATA_BYTES = 512 };
+
 /* What few processes have. */
 struct esi_process_extra {
     struct esi_list owned;    /* struct esi_owned, newest first */
@@ -153,6 +161,9 @@ struct esi_process_extra {
     char *detail;             /* es_last_detail(): a block of ESI_DETAIL_BYTES, or NULL */
     es_err last_error;
     struct esi_habits *habits; /* NULL: none */
+    char *
+        metadata; /* what it says of itself in the log: a block of ESI_METADATA_BYTES, or NULL. Written by log/ */
+    uint32_t metadata_size;
 };
 
 /* ------------------------------------------------------------ the table (table.c) */
@@ -231,6 +242,11 @@ struct esi_process *esi_table_next(uint64_t *index);
  * still the caller's. */
 es_pid esi_spawn_bonded(void (*function)(void *), void *argument, struct esi_bond *bond,
                         const struct esi_bond_kind *kind, uint64_t id);
+
+/* Spawns a process that is born serving a call of `self` (proc/call.h) under `reference`: its es_init_ack() is the answer, and if it ends without
+ * one its reason is. ES_NO_PID with es_last_error(). The process itself, in the runtime; options that make no sense: {badarg, start}. */
+es_pid esi_spawn_serving(struct esi_process *self, const es_spawn_options *options, void (*function)(es_term),
+                         es_term args, uint64_t reference);
 
 /* The calling process, in the runtime; NULL in a thread that is no process. Every public function calls enter() once at its start and
  * leave() before it returns. enter() may come back on another thread (the scheduler was handed over meanwhile). Between them a fault ends
@@ -372,6 +388,12 @@ struct esi_plug {
     es_err (*send_exit)(es_pid to, es_term reason);
     /* `self` ends and has ESI_FLAG_KNOWN; its inbox is closed, its bonds are not told yet. */
     void (*ending)(struct esi_process *self);
+    /* `self`, which has a behaviour, has ended: react_state is given back. On its behalf. */
+    void (*behaviour_ended)(struct esi_process *self);
+    /* `self`, which has last words, is about to end with `reason` by es_exit() or a fault. On its own stack, in the runtime; may run user
+     * code and wait; comes back in the runtime, or not if the process is ended meanwhile. True: it does not end, and its react handler is
+     * called again with the message in hand. */
+    bool (*last_words)(struct esi_process *self, es_term reason);
     struct esi_node_hook *node_hooks; /* newest first */
     /* The node goes down: no process exists any more, the schedulers' wheels still stand. What is left in tables goes. */
     void (*node_down)(void);

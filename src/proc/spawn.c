@@ -47,6 +47,7 @@ static void init(struct esi_process *p, void (*function)(void), uint64_t argumen
     p->serving.reference = 0;
     p->bonds.root = NULL;
     p->reason = es_none();
+    p->is_born_serving = p->has_behaviour = p->has_last_words = false;
     esi_list_init(&p->in_queue);
     esi_mailbox_init(&p->mailbox);
     esi_list_init(&p->memory);
@@ -92,6 +93,7 @@ static bool are_valid(const es_spawn_options *o, bool is_process)
 /* Undoes a half-made process that nobody has seen. */
 static void discard(struct esi_process *p)
 {
+    p->serving.reference = 0;
     esi_process_doom(p, es_from_atom(es_am_killed));
     esi_end_without_stack(p);
     esi_reason_free(p);
@@ -161,17 +163,19 @@ static void count_spawned(void)
         atomic_fetch_add_explicit(&esi_node.spawned, 1, memory_order_relaxed);
 }
 
-struct spawn_bond {
-    struct esi_bond *bond;
+/* What a process has from its beginning, or nothing of it. */
+struct born_with {
+    struct esi_bond *bond; /* it hangs on the process, which then traps exits */
     const struct esi_bond_kind *kind;
     uint64_t id;
+    uint64_t serving; /* the reference of a call of its parent that it is to answer */
 };
 
 static const char no_node[] = ESI_NO_NODE;
 
-/* `bond` (or NULL) hangs on the process before it runs, which then traps exits. */
+/* `with` (or NULL): before it runs. */
 static es_pid spawn(struct esi_process *self, const es_spawn_options *o, void (*function)(void),
-                    esi_argument argument, const struct spawn_bond *bond)
+                    esi_argument argument, const struct born_with *with)
 {
     if (atomic_load_explicit(&esi_node.state, memory_order_acquire) != ESI_NODE_UP)
         return refuse(self, ES_ECLOSED, no_node);
@@ -185,6 +189,11 @@ static es_pid spawn(struct esi_process *self, const es_spawn_options *o, void (*
     p->group_leader = self ? self->group_leader : 0;
     if (!p->group_leader)
         p->group_leader = p->id;
+    if (with && with->serving) {
+        p->serving.caller = self->id;
+        p->serving.reference = with->serving;
+        p->is_born_serving = true;
+    }
     es_err error = copy_argument(p, argument);
     if (error == ES_OK && o)
         error = apply_options(p, o);
@@ -206,10 +215,10 @@ static es_pid spawn(struct esi_process *self, const es_spawn_options *o, void (*
     }
     esi_probe(SPAWN, pid.id, p->parent, 0);
     count_spawned();
-    if (bond) {
+    if (with && with->bond) {
         /* relaxed: it does not run yet, and only then decides by it. */
         atomic_fetch_or_explicit(&p->flags, ESI_FLAG_TRAPS, memory_order_relaxed);
-        esi_bond_insert(p, bond->bond, bond->kind, bond->id);
+        esi_bond_insert(p, with->bond, with->kind, with->id);
     }
     esi_make_runnable_new(p);
     return pid;
@@ -230,9 +239,18 @@ static __attribute__((noinline)) es_pid spawn_from_outside(const es_spawn_option
 es_pid esi_spawn_bonded(void (*function)(void *), void *argument, struct esi_bond *bond,
                         const struct esi_bond_kind *kind, uint64_t id)
 {
-    struct spawn_bond with = {bond, kind, id};
+    struct born_with with = {.bond = bond, .kind = kind, .id = id};
     return spawn(NULL, NULL, (void (*)(void))function, (esi_argument){1, (uint64_t)(uintptr_t)argument},
                  &with);
+}
+
+es_pid esi_spawn_serving(struct esi_process *self, const es_spawn_options *options, void (*function)(es_term),
+                         es_term args, uint64_t reference)
+{
+    if (options && !are_valid(options, true))
+        esi_badarg(self, "start");
+    struct born_with with = {.serving = reference};
+    return spawn(self, options, (void (*)(void))function, (esi_argument){2, args.w}, &with);
 }
 
 es_pid esi_spawn(const es_spawn_options *options, void (*function)(void), esi_argument argument)

@@ -76,7 +76,7 @@ static bool is_of_the_authority(long reason)
 
 static void say_certificate(long reason, X509 *certificate, const char *host, char *text, size_t size)
 {
-    char words[96];
+    char words[78]; /* with as much of the host they fill what callers have */
     if (reason == X509_V_ERR_CERT_HAS_EXPIRED) {
         print_time(certificate ? X509_get0_notAfter(certificate) : NULL, words, sizeof words);
         snprintf(text, size, "the certificate expired at %s: it needs a new one, or a clock is wrong", words);

@@ -93,6 +93,28 @@ static void a_full_table_turns_away_and_has_room_again_when_bindings_expire(void
     assert_int_equal(say("a", "sip:a@10.0.0.1", "10.0.0.1", 60, 0).status, 503);
 }
 
+static void what_one_lists_another_can_take_over(void **state)
+{
+    struct registrar_binding copy[40], over;
+    struct registrar other;
+    struct registrar_binding others[40];
+    (void)state;
+    registrar_init(&other, others, 40);
+    say("a", "sip:a@10.0.0.1", "10.0.0.1", 60, 0);
+    say("b", "sip:b@10.0.0.2", "10.0.0.2", 10, 0);
+    assert_int_equal(registrar_list(&r, copy, 0), 2);
+    assert_int_equal(registrar_list(&r, copy, 20000), 1);
+    assert_string_equal(copy[0].user, "a");
+    registrar_restore(&other, &copy[0], 20000);
+    assert_string_equal(registrar_find(&other, "a", 20000)->contact, "sip:a@10.0.0.1");
+    over = copy[0];
+    over.until_ms = INT64_MIN;
+    registrar_restore(&other, &over, 20000);
+    assert_null(registrar_find(&other, "a", 20000));
+    registrar_restore(&other, &over, 20000); /* one who is not known, and over: nothing */
+    assert_int_equal(registrar_list(&other, copy, 20000), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -101,6 +123,7 @@ int main(void)
         cmocka_unit_test_setup(zero_or_a_star_removes, empty),
         cmocka_unit_test_setup(what_is_asked_for_is_bounded, empty),
         cmocka_unit_test_setup(a_full_table_turns_away_and_has_room_again_when_bindings_expire, empty),
+        cmocka_unit_test_setup(what_one_lists_another_can_take_over, empty),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

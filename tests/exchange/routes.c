@@ -1,4 +1,4 @@
-/* tests/exchange/routes.c - the router's table: who has which Call-ID. */
+/* tests/exchange/routes.c - the directory's table: who has which Call-ID. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -56,6 +56,18 @@ static void when_one_goes_the_other_of_its_call_id_is_found_again(void **state)
     free(r);
 }
 
+static void a_leg_is_found_before_its_call(void **state)
+{
+    struct routes *r = calloc(1, sizeof *r);
+    (void)state;
+    assert_true(add(r, "a", 1));
+    assert_true(routes_add(r, es_bytes("a", 1), pid(2), true));
+    assert_int_equal(found(r, "a"), 1);
+    routes_remove(r, pid(1));
+    assert_int_equal(found(r, "a"), 2);
+    free(r);
+}
+
 static void a_full_table_refuses_and_takes_again_when_some_have_gone(void **state)
 {
     struct routes *r = calloc(1, sizeof *r);
@@ -98,6 +110,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_came_last_under_a_call_id_is_found),
         cmocka_unit_test(when_one_goes_the_other_of_its_call_id_is_found_again),
+        cmocka_unit_test(a_leg_is_found_before_its_call),
         cmocka_unit_test(a_full_table_refuses_and_takes_again_when_some_have_gone),
         cmocka_unit_test(a_call_id_that_is_too_long_is_refused),
     };

@@ -11,8 +11,9 @@
 #include <stdlib.h>
 #include "exchange.h"
 
-ES_ATOMS(callee_is_idle);
-ES_ATOM(named_listener, "listener");
+ES_ATOMS(callee_is_idle, port, uas_port, quiet);
+ES_ATOM(log_, "log");
+ES_ATOM(named_exchange, "exchange");
 
 enum {
     CALLS = 8,
@@ -28,7 +29,6 @@ enum {
 #define SDP \
     "v=0\r\no=t 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 6000 RTP/AVP 0\r\n"
 
-static struct exchange office = {.address = {0x7f000001, 0}, .log = "/dev/null", .is_quiet = true};
 static bool is_calm;
 static int begun, ended; /* telephones: who is killed before it is spared has not begun */
 
@@ -49,8 +49,9 @@ static int64_t in_ms(int64_t ms)
 static es_address exchange_address(void)
 {
     es_address address = {.length = sizeof(struct sockaddr_in)};
-    struct sockaddr_in in = {
-        .sin_family = AF_INET, .sin_port = htons(office.address.port), .sin_addr.s_addr = htonl(0x7f000001)};
+    struct sockaddr_in in = {.sin_family = AF_INET,
+                             .sin_port = htons(exchange->address.port),
+                             .sin_addr.s_addr = htonl(0x7f000001)};
     memcpy(&address.storage, &in, sizeof in);
     return address;
 }
@@ -135,9 +136,9 @@ static void ask(struct phone *me, const char *method, int cseq, const char *bran
              "From: <sip:a%d@127.0.0.1:%u>;tag=a%d\r\nTo: <sip:bob@127.0.0.1:%u>%s\r\n"
              "Call-ID: call-%d@simulated\r\nCSeq: %d %s\r\nMax-Forwards: 70\r\n"
              "Contact: <sip:a%d@127.0.0.1:%u>\r\n%s",
-             method, office.address.port, me->port, me->number, branch, me->number, me->port, me->number,
-             office.address.port, is_invite ? "" : me->to_tag, me->number, cseq, method, me->number, me->port,
-             end_of_message(is_invite ? SDP : "", end, sizeof end));
+             method, exchange->address.port, me->port, me->number, branch, me->number, me->port, me->number,
+             exchange->address.port, is_invite ? "" : me->to_tag, me->number, cseq, method, me->number,
+             me->port, end_of_message(is_invite ? SDP : "", end, sizeof end));
     say(me, text);
 }
 
@@ -239,19 +240,34 @@ static void callee(es_term argument)
 
 /* ------------------------------------------------------------ the office */
 
-/* Who ends one of the four ends the exchange, as long as nobody supervises them. */
+/* Everything in the tree may be struck, but what stands above it, whose end is the program's: the root, and who started that. */
+static void spare_the_top(void)
+{
+    es_info info = {.pid = es_whereis(named_exchange)};
+    while (!es_pid_is_none(info.pid)) {
+        es_simulate_spare(info.pid);
+        if (!es_process_info(info.pid, &info))
+            break;
+        info.pid = info.parent;
+    }
+}
+
 static void open_office(void)
 {
-    int port = 0;
+    int callee_port = 0;
     es_simulate_spare(es_spawn_opt(ES_WITH(.link = true), callee, es_lend(es_self())));
     es_receive
-        es_case(ES_TUPLE(callee_is_idle, &port))
-            office.uas_port = (uint16_t)port;
-    office_open(&office);
-    es_simulate_spare(es_whereis(named_listener));
-    es_simulate_spare(office.journal);
-    es_simulate_spare(office.board);
-    es_simulate_spare(office.router);
+        es_case(ES_TUPLE(callee_is_idle, &callee_port)) {
+        }
+    if (es_application_set_env("exchange", port, 0) != ES_OK ||
+        es_application_set_env("exchange", uas_port, callee_port) != ES_OK ||
+        es_application_set_env("exchange", log_, "/dev/null") != ES_OK ||
+        es_application_set_env("exchange", quiet, true) != ES_OK ||
+        es_application_start("exchange", ES_START_TRANSIENT, ES_INFINITY, NULL) != ES_OK) {
+        fprintf(stderr, "%s\n", es_last_detail());
+        es_exit(es_am_error);
+    }
+    spare_the_top();
 }
 
 static int64_t processes(void)
@@ -275,7 +291,7 @@ static int descriptors(void)
 static bool is_idle(int64_t processes_before)
 {
     return processes() <= processes_before && !es_members(exchange_calls, NULL, 0) &&
-           !es_members(exchange_in_service, NULL, 0);
+           !es_members(exchange_legs, NULL, 0) && !es_members(exchange_in_service, NULL, 0);
 }
 
 /* Legs linger some seconds after the last word. */
@@ -312,12 +328,16 @@ static void first(void *unused)
 {
     (void)unused;
     open_office();
-    es_sleep(PEACE_MS);
+    es_sleep(PEACE_MS / 2); /* while all are there */
     int64_t processes_before = processes();
     int descriptors_before = descriptors();
+    es_sleep(PEACE_MS - PEACE_MS / 2);
     call_all(is_calm ? CALM_CALLS : CALLS);
     expect_nothing_left(processes_before, descriptors_before);
-    office_close(&office);
+    if (es_application_stop("exchange", ES_INFINITY) != ES_OK) {
+        fprintf(stderr, "%s\n", es_last_detail());
+        es_exit(es_am_error);
+    }
 }
 
 int main(int argc, char **argv)

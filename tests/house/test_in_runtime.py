@@ -33,6 +33,7 @@ MAY = {
     'read_number': 'each finds the same, once',
     'touch': 'writes 0 where 0 is', 'es_mutex_lock': 'touch()', 'es_mutex_unlock': 'touch()',
     'esi_shared_new': 'one count', 'esi_shared_unref': 'one count, and what it frees leaks at worst',
+    'esi_event_announce': 'one exchange: the handler is in the list, or not yet',
     'esi_fail_strike': "only a test's count", 'esi_panic': 'the node ends',
 }
 

@@ -400,16 +400,22 @@ class Flow:
         return False
 
 
-def compiled(root, folder, compiler, kind):
-    """The runtime and what is planted as a shared library."""
+def flags_of_ours(root):
+    ours = re.search(r"add_project_arguments\((.*?)cc\.", (root / 'meson.build').read_text(), re.S).group(1)
+    return ['-std=gnu17', '-O2', '-fPIC', '-pthread', '-I', root / 'src', '-I', root / 'include', *re.findall(r"'(-[^']+)'", ours)]
+
+
+def compiled(root, build, built_by, folder, compiler, kind):
+    """The runtime and what is planted as a shared library. With the build's own compiler: of the objects that it made."""
     target, planted = pathlib.Path(folder) / 'libengset.so', pathlib.Path(folder) / 'planted.c'
     planted.write_text(PLANTED)
-    rooms = (f'src/{room}' for room in house.rooms(root))
-    files = [f for f in house.sources(root, *rooms, endings=('.c',)) if f.name != 'context_ucontext.c']
-    ours = re.search(r"add_project_arguments\((.*?)cc\.", (root / 'meson.build').read_text(), re.S).group(1)
-    flags = ['-std=gnu17', '-O2', '-fPIC', '-pthread', *re.findall(r"'(-[^']+)'", ours)]
-    status, said = house.run(compiler, *flags, '-shared', '-I', root / 'src', '-I', root / 'include', *files, planted,
-                             root / 'src' / 'platform' / f'context_{kind}.S', '-Wl,-Bsymbolic-functions',
+    if compiler == built_by:
+        runtime = ['-Wl,--whole-archive', build / 'src' / 'libengset.a', '-Wl,--no-whole-archive']
+    else:
+        rooms = (f'src/{room}' for room in house.rooms(root))
+        runtime = [f for f in house.sources(root, *rooms, endings=('.c',)) if f.name != 'context_ucontext.c']
+        runtime += [root / 'src' / 'platform' / f'context_{kind}.S']
+    status, said = house.run(compiler, *flags_of_ours(root), '-shared', planted, *runtime, '-Wl,-Bsymbolic-functions',
                              f'-Wl,--version-script={root / "src" / "engset.map"}', '-o', target)
     if status:
         sys.exit(said)
@@ -431,6 +437,7 @@ COMPILERS = [(HERE, 'gcc', ''), (HERE, 'clang', ''), ('aarch64', 'aarch64-linux-
 
 def main():
     root, build = house.arguments()
+    built_by = sys.argv[3]
     if HERE not in MACHINES:
         print(f'{HERE} is not known here')
         sys.exit(house.SKIPPED)
@@ -440,7 +447,7 @@ def main():
             print(f'{compiler} is not there')
             continue
         with tempfile.TemporaryDirectory() as folder:
-            library = compiled(root, folder, compiler, kind)
+            library = compiled(root, build, built_by, folder, compiler, kind)
             found, count = look_at(library, MACHINES[kind](), tools + 'objdump', Fields(root, compiler))
             faults += [f'{compiler}: thread-locals are found by {how}' for how in dynamic_thread_locals(library, tools + 'readelf')]
         looked_at += count

@@ -1,12 +1,13 @@
 %% oracle.erl - plays the scenarios of tests/oracle/cases on Erlang itself.
 %%
-%%     erl -noshell -pa DIR -run oracle main -extra [--rounds-divisor N] [--only ID] FILE...
+%%     erl -noshell -pa DIR -run oracle main -extra [--rounds-divisor N] [--only ID] [--alone] FILE...
 %%
 %% What a scenario says is in README.md. Each observation becomes one line on standard output:
 %%     case <TAB> title <TAB> round <TAB> process <TAB> step <TAB> what <TAB> answer
 %% The same scenarios are played by Engset in player.c; compare.py lays the two side by side.
 -module(oracle).
 -export([main/0, go_on/2]).
+-export([actor/2, unseen_actor/1, set_variable/3, event/4, play_unseen/3, start/3, play_started/1, look_up/1, start_of/1]).
 
 -define(PATIENCE, 30000).   % milliseconds; who waits so long waits in vain
 -define(QUIET, 20).         % how long "nothing comes" is
@@ -14,22 +15,23 @@
 
 main() ->
     logger:set_primary_config(level, none),
-    {Divisor, Only, Files} = options(init:get_plain_arguments(), {1, all, []}),
-    [play(Scenario, Divisor) || File <- Files, Scenario <- read(File), is_wanted(Scenario, Only)],
+    {Divisor, Only, Alone, Files} = options(init:get_plain_arguments(), {1, all, false, []}),
+    [play(Scenario, Divisor) || File <- Files, Scenario <- read(File), is_wanted(Scenario, Only, Alone)],
     erlang:halt(0).
 
-options(["--rounds-divisor", N | Rest], {_, Only, Files}) -> options(Rest, {list_to_integer(N), Only, Files});
-options(["--only", Id | Rest], {Divisor, _, Files}) -> options(Rest, {Divisor, list_to_atom(Id), Files});
-options([File | Rest], {Divisor, Only, Files}) -> options(Rest, {Divisor, Only, Files ++ [File]});
+options(["--rounds-divisor", N | Rest], {_, Only, Alone, Files}) -> options(Rest, {list_to_integer(N), Only, Alone, Files});
+options(["--only", Id | Rest], {Divisor, _, Alone, Files}) -> options(Rest, {Divisor, list_to_atom(Id), Alone, Files});
+options(["--alone" | Rest], {Divisor, Only, _, Files}) -> options(Rest, {Divisor, Only, true, Files});
+options([File | Rest], {Divisor, Only, Alone, Files}) -> options(Rest, {Divisor, Only, Alone, Files ++ [File]});
 options([], Options) -> Options.
 
 read(File) ->
     {ok, [Scenarios]} = file:consult(File),
     Scenarios.
 
-%% One that ends the whole program is played alone, when it is asked for by its name.
-is_wanted({_, _, Options, _}, all) -> not lists:member(alone, Options);
-is_wanted({Id, _, _, _}, Only) -> Id =:= Only.
+%% One that ends the whole program is played by itself.
+is_wanted({Id, _, Options, _}, Only, Alone) ->
+    (Only =:= all orelse Id =:= Only) andalso lists:member(alone, Options) =:= Alone.
 
 play({Id, Title, Options, Roles}, Divisor) ->
     Rounds = max(1, proplists:get_value(rounds, Options, 1) div Divisor),
@@ -47,9 +49,12 @@ play({Id, Title, Options, Roles}, Divisor) ->
 %% is, and gives pids and references their names when the round is over.
 
 record(Head, Roles) ->
+    oracle_app:forget(),
+    persistent_term:put(oracle_round, {self(), Roles, none}),
     Main = spawn_role(main, #{'Main' => none, 'Node' => node()}, [], Roles, self()),
     State = note_spawned(main, Main, true, #{head => Head, main => Main, names => [{group_leader(), leader}],
                                               watched => #{}, ended => [], waiting => [], notes => []}),
+    persistent_term:put(oracle_round, {self(), Roles, Main}),
     Main ! {oracle_go, self()},
     listen(State).
 
@@ -131,7 +136,8 @@ references(Notes, Pids) ->
 
 makes_references(Call) ->
     lists:member(element(1, {call_of(Call)}),
-                 [spawn_monitor, spawn_opt, monitor, alias, make_ref, start_timer, send_after]).
+                 [spawn_monitor, spawn_opt, monitor, alias, make_ref, start_timer, send_after, start, start_monitor,
+                  send_request]).
 
 call_of(Call) when is_tuple(Call) -> element(1, Call);
 call_of(Call) -> Call.
@@ -145,7 +151,7 @@ named(_, _, _, _) -> [].
 
 text(Pid, Names) when is_pid(Pid) -> ["<", atom_to_list(maps:get(Pid, Names, '?')), ">"];
 text(Ref, Names) when is_reference(Ref) -> atom_to_list(maps:get(Ref, Names, '#?'));
-text({Reason, [{M, F, _, _} = Top | _]}, Names) when is_atom(M), is_atom(F) -> ["{", text(Reason, Names), ",", place(Top), "}"];
+text({Reason, [{M, F, A, _} = Top | _]}, Names) when is_atom(M), is_atom(F), is_integer(A) orelse is_list(A) -> ["{", text(Reason, Names), ",", place(Top), "}"];
 text(Tuple, Names) when is_tuple(Tuple) -> ["{", texts(tuple_to_list(Tuple), Names), "}"];
 text(List, Names) when is_list(List) -> ["[", texts(List, Names), "]"];
 text(Other, _) -> io_lib:format("~w", [Other]).
@@ -160,7 +166,7 @@ place(_) -> "Where".
 %% ------------------------------------------------------------------ a process of the scenario
 
 spawn_role(Role, Env, Options, Roles, Recorder) ->
-    State = #{step => 1, env => Env, roles => Roles, recorder => Recorder},
+    State = #{env => Env, roles => Roles, recorder => Recorder, actor => none},
     IsWatched = not lists:member(unwatched, Options),
     spawn_opt(fun() ->
                       Mine = maps:merge(Env, #{'Self' => self()}),
@@ -173,11 +179,12 @@ option({memory_limit, Bytes}) ->
     {max_heap_size, #{size => Bytes div 8, kill => true, error_logger => false}};
 option(Option) -> Option.
 
-run([], _) -> ok;
+run([], State) -> State;
 run([hibernate | Rest], State) -> erlang:hibernate(?MODULE, go_on, [Rest, State]);
-run([{tell, To, Message} | Rest], #{step := Step, env := Env} = State) ->
+run([{tell, To, Message} | Rest], #{env := Env} = State) ->
     value(To, Env) ! value(Message, Env),
-    run(Rest, State#{step := Step + 1});
+    next_step(),
+    run(Rest, State);
 run([{'=', Pattern, Call} | Rest], State) -> run(Rest, step(Pattern, Call, State));
 run([Call | Rest], State) -> run(Rest, step(none, Call, State)).
 
@@ -190,7 +197,8 @@ step(Pattern, {'catch', Call}, State) ->
     try call(Call, State) of
         {Answer, Later} -> tell_recorder(Pattern, {'catch', Call}, {value, Answer}, bind(Pattern, Answer, Later))
     catch
-        error:Reason -> tell_recorder(Pattern, {'catch', Call}, {error, Reason}, State)
+        error:Reason -> tell_recorder(Pattern, {'catch', Call}, {error, Reason}, State);
+        exit:Reason -> tell_recorder(Pattern, {'catch', Call}, {error, Reason}, State)
     end;
 step(Pattern, Call, State) ->
     {Answer, Later} = call(Call, State),
@@ -198,9 +206,20 @@ step(Pattern, Call, State) ->
     let_go(call_of(Call), Answer, Next),
     Next.
 
-tell_recorder(Pattern, Call, Answer, #{step := Step, recorder := Recorder} = State) ->
-    Recorder ! {oracle_note, self(), Step, Pattern, Call, Answer},
-    State#{step := Step + 1}.
+tell_recorder(_, _, _, #{recorder := nobody} = State) -> State;
+tell_recorder(Pattern, Call, Answer, #{recorder := Recorder} = State) ->
+    Recorder ! {oracle_note, self(), next_step(), Pattern, Call, Answer},
+    keep(State).
+
+%% The steps of a process are numbered, whichever script they are of.
+next_step() ->
+    Step = case get(oracle_step) of undefined -> 1; N -> N end,
+    put(oracle_step, Step + 1),
+    Step.
+
+%% What a callback's script has come to stays also when the callback ends by an exit.
+keep(#{actor := none} = State) -> State;
+keep(#{actor := Name} = State) -> put(Name, State), State.
 
 %% Who was spawned begins when its spawner has told the recorder that it was.
 let_go(Call, Answer, #{recorder := Recorder})
@@ -271,6 +290,16 @@ call({spawn, Role}, State) -> spawned(Role, [], State);
 call({spawn_link, Role}, State) -> spawned(Role, [link], State);
 call({spawn_monitor, Role}, State) -> spawned(Role, [monitor], State);
 call({spawn_opt, Role, Options}, State) -> spawned(Role, Options, State);
+call({start, Role}, State) -> started(Role, [], [], State);
+call({start, Role, Options}, State) -> started(Role, [], Options, State);
+call({start_link, Role}, State) -> started(Role, [link], [], State);
+call({start_link, Role, Options}, State) -> started(Role, [link], Options, State);
+call({start_monitor, Role}, State) -> started(Role, [monitor], [], State);
+call({start_monitor, Role, Options}, State) -> started(Role, [monitor], Options, State);
+call({add_handler, To, Handler, Args}, State) -> add_handler(add_handler, To, Handler, Args, State);
+call({add_sup_handler, To, Handler, Args}, State) -> add_handler(add_sup_handler, To, Handler, Args, State);
+call({swap_handler, To, Old, OldArgs, New, Args}, State) -> swap(swap_handler, To, {Old, OldArgs}, New, Args, State);
+call({swap_sup_handler, To, Old, OldArgs, New, Args}, State) -> swap(swap_sup_handler, To, {Old, OldArgs}, New, Args, State);
 call(Call, #{env := Env} = State) -> {do(value(Call, Env)), State}.
 
 take(Pattern, Time, #{env := Env} = State) ->
@@ -307,8 +336,12 @@ until(Call, Wanted, State, Left) ->
 
 spawned(Role, Options, #{env := Env, roles := Roles, recorder := Recorder} = State) ->
     Answer = spawn_role(Role, Env, Options, Roles, Recorder),
-    Recorder ! {oracle_spawned, self(), Role, pid_of(Answer), not lists:member(unwatched, Options)},
-    receive {oracle_noted, Recorder} -> {Answer, State} end.
+    announce(Recorder, Role, pid_of(Answer), not lists:member(unwatched, Options)),
+    {Answer, State}.
+
+announce(Recorder, Role, Pid, IsWatched) ->
+    Recorder ! {oracle_spawned, self(), Role, Pid, IsWatched},
+    receive {oracle_noted, Recorder} -> ok end.
 
 without_time({cancel_timer, Ref, Left}) -> {cancel_timer, Ref, coarse(Left)};
 without_time(Message) -> Message.
@@ -360,7 +393,182 @@ do({process_info, Pid, Item}) -> process_info(Pid, Item);
 do({eat, Bytes}) -> length(lists:seq(1, Bytes div 16));
 do({sleep, Time}) -> timer:sleep(Time);
 do({say, Text}) -> io:put_chars(atom_to_list(Text));
-do({halt, Status}) -> erlang:halt(Status).
+do({halt, Status}) -> erlang:halt(Status);
+do({init_ack, Answer}) -> proc_lib:init_ack(Answer), ok;
+do({stop, To}) -> proc_lib:stop(To, normal, ?PATIENCE);
+do({stop, To, Reason}) -> proc_lib:stop(To, Reason, ?PATIENCE);
+do({stop, To, Reason, Time}) -> proc_lib:stop(To, Reason, Time);
+do({call, To, Request}) -> gen_server:call(To, Request, ?PATIENCE);
+do({call, To, Request, Time}) -> gen_server:call(To, Request, Time);
+do({cast, To, Message}) -> gen_server:cast(To, Message);
+do({reply, From, Reply}) -> gen_server:reply(From, Reply);
+do({send_request, To, Request}) -> gen_server:send_request(To, Request);
+do({receive_response, Id, Time}) -> response(gen_server:receive_response(Id, Time));
+do({wait_response, Id, Time}) -> response(gen_server:wait_response(Id, Time));
+do({multi_call, Nodes, Name, Request}) -> gen_server:multi_call(Nodes, Name, Request, ?PATIENCE);
+do({set, Count}) -> put(oracle_count, Count), ok;
+do({delete_handler, To, Handler, Args}) -> gen_event:delete_handler(To, handler(Handler), Args);
+do({call_handler, To, Handler, Request}) -> gen_event:call(To, handler(Handler), Request, ?PATIENCE);
+do({notify, To, Event}) -> gen_event:notify(To, Event);
+do({sync_notify, To, Event}) -> gen_event:sync_notify(To, Event);
+do({which_handlers, To}) -> gen_event:which_handlers(To);
+do({start_child, Sup, {extra, Args}}) -> supervisor:start_child(Sup, [Args]);
+do({start_child, Sup, Settings}) -> supervisor:start_child(Sup, oracle_sup:child(Settings));
+do({start_and_kill, Sup, Role, Count}) ->
+    Started = [Pid || _ <- lists:seq(1, Count), {ok, Pid} <- [supervisor:start_child(Sup, [Role])]],
+    [exit(Pid, kill) || Pid <- Started],
+    length(Started);
+do({terminate_child, Sup, Id}) -> supervisor:terminate_child(Sup, Id);
+do({restart_child, Sup, Id}) -> supervisor:restart_child(Sup, Id);
+do({delete_child, Sup, Id}) -> supervisor:delete_child(Sup, Id);
+do({which_children, Sup}) -> supervisor:which_children(Sup);
+do({count_children, Sup}) -> [Count || {_, Count} <- supervisor:count_children(Sup)];
+do({check_children, Children}) -> supervisor:check_childspecs([oracle_sup:child(Child) || Child <- Children], any_significant);
+do({child_settings, Sup, Id}) -> settings(supervisor:get_childspec(Sup, Id));
+do({sys_suspend, To}) -> sys:suspend(To);
+do({sys_resume, To}) -> sys:resume(To);
+do({sys_get_state, To}) -> sys:get_state(To);
+do({sys_replace_state, To, State}) -> sys:replace_state(To, fun({tally, _}) -> {tally, _} = State end);
+do({sup_change_code, To, Role, By}) -> next_version({Role, By}), sys:change_code(To, oracle_sup, undefined, []);
+do({sys_change_code, To, Extra}) -> sys:change_code(To, oracle_server, undefined, Extra);
+do({app_start, App}) -> oracle_app:load(App), application:start(App);
+do({app_start, App, Type}) -> oracle_app:load(App), application:start(App, Type);
+do({app_ensure, App}) -> oracle_app:load(App), application:ensure_all_started(App);
+do({app_stop, App}) -> application:stop(App);
+do({app_runs, App}) -> lists:keymember(App, 1, application:which_applications());
+do({app_load, App}) -> oracle_app:load_one(App);
+do({app_unload, App}) -> application:unload(App);
+do({app_get_env, App, Key}) -> application:get_env(App, Key);
+do({app_set_env, App, Key, Value}) -> application:set_env(App, Key, Value);
+do({app_of, Pid}) -> application:get_application(Pid).
 
 count({_, List}) -> length(List);
 count(Other) -> Other.
+
+%% ------------------------------------------------------------------ behaviours
+%%
+%% Their callbacks are in oracle_server.erl, oracle_statem.erl, oracle_handler.erl, oracle_sup.erl and oracle_app.erl: each asks event/4 what the
+%% scenario says.
+
+%% Begins the script of a process or a handler that was started with Role, {Role, Args} or {Role, Args, Variables}: {Args, State}.
+actor(Name, Start) ->
+    {Role, Args, State} = actor_state(Name, Start),
+    announce(maps:get(recorder, State), Role, self(), true),
+    {Args, keep(State)}.
+
+unseen_actor({Name, Start}) ->
+    {_, Args, State} = actor_state(Name, Start),
+    {Args, keep(State)}.
+
+actor_state(Name, Start) ->
+    {Role, Args, Variables} = start_of(Start),
+    {Recorder, Roles, Main} = persistent_term:get(oracle_round),
+    Env = maps:merge(Variables, #{'Self' => self(), 'Main' => Main, 'Node' => node()}),
+    {Role, Args, #{env => Env, roles => Roles, recorder => Recorder, actor => Name, role => Role}}.
+
+start_of({Role, Args, Variables}) -> {Role, Args, Variables};
+start_of({Role, Args}) -> {Role, Args, #{}};
+start_of(Role) -> {Role, [], #{}}.
+
+%% The script's answer to Event; noreply if it says nothing. Shown is what the recorder is told.
+event(Name, Word, Event, Shown) ->
+    State = tell_recorder(none, Word, {value, Shown}, get(Name)),
+    case clause(Event, clauses(State), maps:get(env, State)) of
+        none -> noreply;
+        {Steps, Answer, Env} ->
+            Later = run(Steps, keep(State#{env := Env})),
+            keep(Later),
+            value(Answer, maps:get(env, Later))
+    end.
+
+set_variable(Name, Variable, Value) ->
+    #{env := Env} = State = get(Name),
+    keep(State#{env := Env#{Variable => Value}}).
+
+%% The same for an application's callback, of which nothing is written down; ok if the script says nothing.
+play_unseen(Event, Clauses, Self) ->
+    {_, Roles, Main} = persistent_term:get(oracle_round),
+    State = #{env => #{'Self' => Self, 'Main' => Main}, roles => Roles, recorder => nobody, actor => none},
+    case clause(Event, Clauses, maps:get(env, State)) of
+        none -> ok;
+        {Steps, Answer, Env} -> value(Answer, maps:get(env, run(Steps, State#{env := Env})))
+    end.
+
+clauses(#{role := Role, roles := Roles}) ->
+    Script = maps:get(Role, Roles),
+    element(tuple_size(Script), Script).
+
+clause(_, [], _) -> none;
+clause(Event, [Clause | Rest], Env) ->
+    case match(element(1, Clause), Event, Env) of
+        {match, New} when tuple_size(Clause) =:= 3 -> {element(2, Clause), element(3, Clause), New};
+        {match, New} -> {[], element(2, Clause), New};
+        nomatch -> clause(Event, Rest, Env)
+    end.
+
+look_up(Role) ->
+    {_, Roles, _} = persistent_term:get(oracle_round),
+    maps:get(Role, Roles).
+
+%% From here on a supervisor's next version is what `Role` says.
+next_version({Role, By}) ->
+    {Recorder, Roles, Main} = persistent_term:get(oracle_round),
+    persistent_term:put(oracle_round, {Recorder, Roles#{Role := maps:get(By, Roles)}, Main}).
+
+%% A process of plain steps that proc_lib starts.
+play_started(Start) ->
+    {Args, #{roles := Roles, env := Env, role := Role} = State} = actor(oracle_actor, Start),
+    run(maps:get(Role, Roles), State#{env := Env#{'Args' => Args}}).
+
+started(Role, How, Given, #{env := Env, recorder := Recorder} = State) ->
+    Options = How ++ [case Option of {Key, Value} -> {Key, value(Value, Env)}; _ -> Option end || Option <- Given],
+    Answer = start(Role, {Role, proplists:get_value(args, Options, []), Env}, Options),
+    case {look_up(Role), Answer} of
+        {manager, {ok, Who}} -> announce(Recorder, Role, pid_of(Who), true);
+        _ -> ok
+    end,
+    {Answer, State}.
+
+%% The function that starts what Role is.
+start(Role, Start, Options) ->
+    How = case {lists:member(link, Options), lists:member(monitor, Options)} of
+              {true, _} -> start_link;
+              {_, true} -> start_monitor;
+              _ -> start
+          end,
+    Time = proplists:get_value(time, Options, infinity),
+    Name = case proplists:get_value(name, Options) of undefined -> []; N -> [{local, N}] end,
+    case look_up(Role) of
+        Steps when is_list(Steps) -> proc_lib:How(oracle, play_started, [Start], Time);
+        manager -> apply(gen_event, How, Name);
+        {supervisor, _, _} -> apply(supervisor, start_link, Name ++ [oracle_sup, Start]);
+        {supervisor, _} -> apply(supervisor, start_link, Name ++ [oracle_sup, Start]);
+        {Kind, _} -> apply(gen(Kind), How, Name ++ [module(Kind), Start, [{timeout, Time}]]);
+        {Kind, _, _} -> apply(gen(Kind), How, Name ++ [module(Kind), Start, [{timeout, Time}]])
+    end.
+
+gen(statem) -> gen_statem;
+gen(_) -> gen_server.
+
+module(statem) -> oracle_statem;
+module(bare) -> oracle_bare;
+module(server) -> oracle_server.
+
+%% A handler: Role, with that as its id, or {plain, Role} without one.
+handler({plain, _}) -> oracle_handler;
+handler(Role) -> {oracle_handler, Role}.
+
+role_of({plain, Role}) -> Role;
+role_of(Role) -> Role.
+
+add_handler(How, To, Handler, Args, #{env := Env} = State) ->
+    {gen_event:How(value(To, Env), handler(Handler), {role_of(Handler), value(Args, Env), Env}), State}.
+
+swap(How, To, {Old, OldArgs}, New, Args, #{env := Env} = State) ->
+    {gen_event:How(value(To, Env), {handler(Old), value(OldArgs, Env)}, {handler(New), {role_of(New), value(Args, Env), Env}}), State}.
+
+response({error, {Reason, Server}}) when is_pid(Server); is_atom(Server) -> {error, {Reason, 'Server'}};
+response(Other) -> Other.
+
+settings({ok, Settings}) -> [maps:get(Key, Settings) || Key <- [restart, shutdown, type, significant]];
+settings(Other) -> Other.

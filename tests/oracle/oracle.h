@@ -7,6 +7,10 @@
 #define TESTS_ORACLE_ORACLE_H
 
 #include <engset.h>
+#include <engset/event.h>
+#include <engset/server.h>
+#include <engset/statem.h>
+#include <engset/supervisor.h>
 
 enum {
     PATIENCE_MS = 30000, /* who waits so long waits in vain */
@@ -24,10 +28,16 @@ struct scenario {
 extern struct scenario scenario;
 extern const char *lie;
 
-/* A process of the scenario, at its place in the script. Lives on that process's stack. */
+static inline bool is_lie(const char *name)
+{
+    return strcmp(lie, name) == 0;
+}
+
+/* A process of the scenario, at its place in the script. In that process's memory. */
 struct script {
     es_term role, recorder;
-    int64_t step;
+    int64_t *step;  /* the process's: several scripts may run in one, one after the other */
+    bool is_caught; /* the step that is done is in a `catch` */
     int variable_count;
     struct {
         es_term name, value;
@@ -80,7 +90,62 @@ es_term pid_of(es_term spawned);
 /* Is this among the options? */
 bool has_option(es_term options, const char *name);
 
+/* What stands for `role` in the scenario: a list of steps, or a behaviour's script. */
+es_term script_of(es_term role);
+
+/* Does one step of a script, and tells the recorder what it came to; the second tells nobody. */
+void do_step(struct script *s, es_term step);
+void do_unseen_step(struct script *s, es_term step);
+
+/* Tells the recorder what happened, as the process's next step. */
+void tell_recorder(struct script *s, es_term pattern, es_term call, es_term answer);
+
+/* ---- actors.c: processes of behaviours, whose callbacks do what the scenario says ---- */
+
+/* The behaviour that `role` is one of; NULL: it is a list of steps. */
+const es_behaviour *behaviour_of(es_term role);
+
+/* The script of a process that tells the recorder of itself; `args` is Role, {Role, Args} or {Role, Args, [{Variable, Value}]}, and `*rest` its Args. */
+struct script *announced_script(es_term args, es_term *rest);
+
+/* The first function of a process of plain steps that es_start_function() starts. */
+void play_started(es_term args);
+
+/* {Role, Args, Variables} for a process that `s` starts. */
+es_term start_args(const struct script *s, es_term role, es_term args);
+
+/* The handler that a scenario means by `word`: Role, with that as its id, or {plain, Role} without one. */
+es_event_which handler_of(es_term word);
+
+/* The same by its role alone. */
+es_term role_of_handler(es_term word);
+
+/* Sets the count that sys sees, of the server or machine whose callback runs. */
+void set_count(int64_t count);
+
+/* Before each round. */
+void forget_actors(void);
+
+/* ---- families.c: supervisors and applications ---- */
+
+extern const es_behaviour oracle_sup;
+
+/* A child, or a supervisor's flags, as the scenario has it: a list of {Key, Value}. */
+es_child_spec child_spec_of(es_term settings);
+
+/* The role that supervisors are from here on when their code changes; NULL: all are what they were started as. */
+void set_next_version(const es_term *role);
+
+/* Sets the children of `spec` to those of the list. */
+void read_children(es_supervisor_spec *spec, es_term list);
+
 /* ---- recorder.c ---- */
+
+/* Of the round that is played. */
+extern es_pid the_recorder, the_main;
+
+/* Tells the recorder that `pid` plays `role`, and waits until it knows. */
+void announce(es_term recorder, es_term role, es_term pid, bool is_watched);
 
 /* A round of the scenario, in the calling process, which becomes its recorder; prints what was observed. False: it got stuck. */
 bool record(long round);

@@ -17,10 +17,10 @@ bool has_option(es_term options, const char *name)
     return false;
 }
 
-static void tell_recorder(struct script *s, es_term pattern, es_term call, es_term answer)
+void tell_recorder(struct script *s, es_term pattern, es_term call, es_term answer)
 {
-    es_send(s->recorder, ES_TUPLE(oracle_note, es_self(), s->step, pattern, call, answer));
-    s->step++;
+    es_send(s->recorder, ES_TUPLE(oracle_note, es_self(), *s->step, pattern, call, answer));
+    (*s->step)++;
 }
 
 /* `{Word, Call}` for one of the words before a call. */
@@ -42,12 +42,12 @@ es_term pid_of(es_term spawned)
     return es_is_tuple(spawned) ? es_tuple_get(spawned, 0) : spawned;
 }
 
-static void do_step(struct script *s, es_term step)
+static void go_through(struct script *s, es_term step, bool is_seen)
 {
     es_term pattern = es_from_atom(es_am_none), call = step, inner, to, message;
     if (es_match(step, ES_TUPLE(tell, &to, &message))) {
         es_send(value_of(s, to), value_of(s, message));
-        s->step++;
+        (*s->step)++;
         return;
     }
     if (es_match(step, ES_TUPLE(equals, &pattern, &call)))
@@ -55,17 +55,29 @@ static void do_step(struct script *s, es_term step)
     bool may_fail = is_word(step, catch_, &inner);
     if (may_fail || is_word(step, may, &inner) || is_word(step, never, &inner))
         call = inner;
+    s->is_caught = may_fail;
     struct answer answer = do_call(s, call);
     if (answer.is_error && !may_fail)
         es_exit(answer.value);
     if (!es_is(pattern, es_am_none))
         bind_variables(s, pattern, answer.value);
-    tell_recorder(s, pattern, step, answer.value);
+    if (is_seen)
+        tell_recorder(s, pattern, step, answer.value);
     if (is_spawn(call))
         es_send(pid_of(answer.value), ES_TUPLE(oracle_go, s->recorder));
 }
 
-static es_term script_of(es_term role)
+void do_step(struct script *s, es_term step)
+{
+    go_through(s, step, true);
+}
+
+void do_unseen_step(struct script *s, es_term step)
+{
+    go_through(s, step, false);
+}
+
+es_term script_of(es_term role)
 {
     es_term roles = scenario.roles, one, name, steps;
     while (es_get_cons(roles, &one, &roles))
@@ -77,7 +89,8 @@ static es_term script_of(es_term role)
 /* The first function of each process; `argument` is {Role, Recorder, IsWatched, [{Variable, Value}]}. */
 static void play(es_term argument)
 {
-    struct script s = {.step = 1};
+    int64_t step_number = 1;
+    struct script s = {.step = &step_number};
     bool is_watched;
     es_term variables, one, name, value, step;
     if (!es_match(argument, ES_TUPLE(&s.role, &s.recorder, &is_watched, &variables)))

@@ -1,12 +1,13 @@
 /* oracle/player.c - plays the scenarios of tests/oracle/cases on Engset.
  *
- *     oracle_player [--seed N] [--rounds-divisor N] [--only ID] [--lie NAME] FILE...
+ *     oracle_player [--seed N] [--rounds-divisor N] [--only ID] [--alone] [--lie NAME] FILE...
  *
  * On a real node with two schedulers, or with a seed in a simulated world. Prints what oracle.erl prints:
  *     case <TAB> title <TAB> round <TAB> process <TAB> step <TAB> what <TAB> answer
  * A lie is a wrong answer on purpose, for the test of the comparison itself: kill (a `kill` is sent as `killed`), flush (a demonitor
  * does not flush), trap (the trap flag's old value is turned round), cancel (a timer is not cancelled), late_exit (an exit signal
- * overtakes nothing: it is sent after the message behind it). */
+ * overtakes nothing: it is sent after the message behind it), reason (who is stopped ends normal), postpone (nothing is), id (a handler has none),
+ * strategy (it is always one_for_one), suspend (sys suspends nobody), unload (an application stays loaded). */
 #include <getopt.h>
 #include <stdlib.h>
 #include "oracle.h"
@@ -18,7 +19,8 @@ static struct {
     int64_t seed; /* < 0: a real node */
     long divisor;
     const char *only;
-} wanted = {-1, 1, NULL};
+    bool alone; /* those that end the program, and no others */
+} wanted = {-1, 1, NULL, false};
 
 static _Atomic(bool) is_stuck;
 
@@ -46,9 +48,9 @@ static void play_rounds(void *unused)
 static bool is_wanted(void)
 {
     es_atom id;
-    if (wanted.only)
-        return es_get_atom(scenario.id, &id) && strcmp(es_atom_text(id), wanted.only) == 0;
-    return !has_option(scenario.options, "alone");
+    if (wanted.only && !(es_get_atom(scenario.id, &id) && strcmp(es_atom_text(id), wanted.only) == 0))
+        return false;
+    return has_option(scenario.options, "alone") == wanted.alone;
 }
 
 /* 0, or the status to end with. */
@@ -105,11 +107,10 @@ static int play_file(const char *path)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {{"seed", required_argument, NULL, 's'},
-                                            {"rounds-divisor", required_argument, NULL, 'r'},
-                                            {"only", required_argument, NULL, 'o'},
-                                            {"lie", required_argument, NULL, 'l'},
-                                            {0}};
+    static const struct option options[] = {
+        {"seed", required_argument, NULL, 's'}, {"rounds-divisor", required_argument, NULL, 'r'},
+        {"only", required_argument, NULL, 'o'}, {"alone", no_argument, NULL, 'a'},
+        {"lie", required_argument, NULL, 'l'},  {0}};
     int status = 0;
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (c) {
@@ -121,6 +122,9 @@ int main(int argc, char **argv)
             break;
         case 'o':
             wanted.only = optarg;
+            break;
+        case 'a':
+            wanted.alone = true;
             break;
         case 'l':
             lie = optarg;

@@ -6,9 +6,9 @@
 
 ES_ATOMS(oracle_go, oracle_spawned, oracle_noted, oracle_ended, oracle_note, main_, end, ends, lives, leader,
          none, may, never, catch_, spawn_monitor, spawn_opt, monitor, alias, make_ref, start_timer,
-         send_after);
+         send_after, start, start_monitor, send_request);
 
-enum { NOTES_MAX = 400, PROCESSES_MAX = 40, NAMES_MAX = 120, NAME_SIZE = 64 };
+enum { NOTES_MAX = 8000, PROCESSES_MAX = 1100, NAMES_MAX = 1300, NAME_SIZE = 64 };
 
 struct note {
     es_term pid, step, pattern, call, answer;
@@ -33,6 +33,17 @@ static struct {
     } names[NAMES_MAX];
     int name_count;
 } r;
+
+es_pid the_recorder, the_main;
+
+void announce(es_term recorder, es_term role, es_term pid, bool is_watched)
+{
+    es_send(recorder, ES_TUPLE(oracle_spawned, es_self(), role, pid, is_watched));
+    es_receive {
+        es_case(ES_TUPLE(oracle_noted, recorder)) {
+        }
+    }
+}
 
 /* ---- names ---- */
 
@@ -98,7 +109,8 @@ static es_term word_of(es_term call)
 
 static bool makes_references(es_term call)
 {
-    const es_atom makers[] = {spawn_monitor, spawn_opt, monitor, alias, make_ref, start_timer, send_after};
+    const es_atom makers[] = {spawn_monitor, spawn_opt,  monitor, alias,         make_ref,
+                              start_timer,   send_after, start,   start_monitor, send_request};
     for (size_t i = 0; i < sizeof makers / sizeof makers[0]; i++)
         if (es_is(word_of(call), makers[i]))
             return true;
@@ -297,8 +309,11 @@ bool record(long round)
     set_variable(&nobody, atom_named("Node"), es_from_atom(es_am_nonode_nohost));
     r.note_count = r.process_count = r.name_count = 0;
     add_name(es_keep(es_group_leader()), "leader");
+    the_recorder = es_self();
+    forget_actors();
     es_term first = spawn_role(&nobody, es_from_atom(main_), es_nil());
     add_process(first, es_from_atom(main_), true);
+    (void)es_get_pid(first, &the_main);
     es_send(first, ES_TUPLE(oracle_go, es_self()));
     while (!r.processes[0].has_ended)
         if (!handle_one())

@@ -3,83 +3,11 @@
  * The answer is what Engset gave, as it is: what it is in Erlang says answers.tsv. A word that C's types refuse (a name where a
  * pid is wanted) becomes the none value of the type wanted, which is what a C program can still give wrongly. */
 #include "oracle.h"
+#include "words.h"
 
-ES_ATOMS(oracle_spawned, oracle_noted, oracle_ended, oracle_never_sent, the_message, timeout, none, info,
-         flush, tag, alias, explicit_unalias, demonitor, reply_demonitor, reply, absolute, now, async,
-         link_count, monitor_count);
-
-/* A step's words behind the first: raw where they hold patterns or steps, otherwise values. */
-struct words {
-    es_term at[5];
-    int count;
-};
-
-static struct answer answer(es_term value)
-{
-    return (struct answer){value, false};
-}
-
-static struct answer is(es_atom atom)
-{
-    return answer(es_from_atom(atom));
-}
-
-static struct answer yes_or_no(bool yes)
-{
-    return is(yes ? es_am_true : es_am_false);
-}
-
-static struct answer number(int64_t value)
-{
-    return answer(es_keep(value));
-}
-
-/* What a function that gives an es_err said. */
-static struct answer said(es_err err)
-{
-    return answer(atom_named(es_err_name(err)));
-}
-
-/* The same where Erlang's function fails. */
-static struct answer said_or_failed(es_err err)
-{
-    return (struct answer){atom_named(es_err_name(err)), err != ES_OK};
-}
-
-static bool is_lie(const char *name)
-{
-    return strcmp(lie, name) == 0;
-}
-
-/* ---- words as C's types ---- */
-
-static es_pid pid(es_term word)
-{
-    es_pid out = ES_NO_PID;
-    (void)es_get_pid(word, &out);
-    return out;
-}
-
-static es_ref ref(es_term word)
-{
-    es_ref out = {0};
-    (void)es_get_ref(word, &out);
-    return out;
-}
-
-static es_atom atom(es_term word)
-{
-    es_atom out = es_am_undefined;
-    (void)es_get_atom(word, &out);
-    return out;
-}
-
-static int64_t integer(es_term word)
-{
-    int64_t out = 0;
-    (void)es_get_int64(word, &out);
-    return out;
-}
+ES_ATOMS(oracle_noted, oracle_ended, oracle_never_sent, the_message, timeout, none, info, flush, tag, alias,
+         explicit_unalias, demonitor, reply_demonitor, reply, absolute, now, async, link_count,
+         monitor_count);
 
 /* ---- messages ---- */
 
@@ -206,12 +134,7 @@ static struct answer do_send(struct script *s, const struct words *w)
 static struct answer spawned(struct script *s, es_term role, es_term options)
 {
     es_term what = spawn_role(s, role, options);
-    bool is_watched = !has_option(options, "unwatched");
-    es_send(s->recorder, ES_TUPLE(oracle_spawned, es_self(), role, pid_of(what), is_watched));
-    es_receive {
-        es_case(ES_TUPLE(oracle_noted, s->recorder)) {
-        }
-    }
+    announce(s->recorder, role, pid_of(what), !has_option(options, "unwatched"));
     return answer(what);
 }
 
@@ -517,14 +440,8 @@ static struct answer do_read_timer(struct script *s, const struct words *w)
 
 /* ---- which is which ---- */
 
-typedef struct answer step(struct script *s, const struct words *w);
-
 /* The words of those that are raw are patterns, steps, roles, or values that the step takes by itself. */
-static const struct {
-    const char *name;
-    step *function;
-    bool is_raw;
-} steps[] = {
+static const struct step steps[] = {
     {"receive", do_receive, true},
     {"quiet", do_quiet, true},
     {"peek", do_peek, true},
@@ -567,19 +484,26 @@ static const struct {
     {"read_timer", do_read_timer, false},
 };
 
+static const struct step *step_called(const char *name)
+{
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
+        if (strcmp(steps[i].name, name) == 0)
+            return &steps[i];
+    return behaviour_step_called(name);
+}
+
 struct answer do_call(struct script *s, es_term call)
 {
     struct words w = {.count = es_is_tuple(call) ? (int)es_tuple_size(call) - 1 : 0};
-    const char *name = es_atom_text(atom(es_is_tuple(call) ? es_tuple_get(call, 0) : call));
-    if (w.count > 5)
+    const struct step *step =
+        step_called(es_atom_text(atom(es_is_tuple(call) ? es_tuple_get(call, 0) : call)));
+    if (w.count > WORDS_MAX)
         es_exit(es_am_badarg);
-    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
-        if (strcmp(steps[i].name, name) == 0) {
-            for (int k = 0; k < w.count; k++) {
-                es_term word = es_tuple_get(call, (size_t)k + 1);
-                w.at[k] = steps[i].is_raw ? word : value_of(s, word);
-            }
-            return steps[i].function(s, &w);
-        }
-    es_exit(ES_TUPLE(es_am_undef, call));
+    if (!step)
+        es_exit(ES_TUPLE(es_am_undef, call));
+    for (int i = 0; i < w.count; i++) {
+        es_term word = es_tuple_get(call, (size_t)i + 1);
+        w.at[i] = step->is_raw ? word : value_of(s, word);
+    }
+    return step->function(s, &w);
 }

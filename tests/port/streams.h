@@ -31,15 +31,19 @@ static inline void connect_pair(int pair[2])
     pair[1] = (int)other;
 }
 
-/* How many descriptors the OS process has open. */
+/* How many descriptors the OS process has open, but for files of /proc: the folder that is read here, and what the watchdog looks at when a process
+ * runs for long. */
 static inline int descriptors_open(void)
 {
     int count = 0;
+    char target[8];
     DIR *folder = opendir("/proc/self/fd");
-    while (readdir(folder))
-        count++;
+    for (struct dirent *entry; (entry = readdir(folder));) {
+        ssize_t length = readlinkat(dirfd(folder), entry->d_name, target, sizeof target);
+        count += length > 0 && !(length >= 6 && memcmp(target, "/proc/", 6) == 0);
+    }
     closedir(folder);
-    return count - 3; /* . and .., and the folder's own */
+    return count;
 }
 
 /* Byte number `i` of what the tests send. */

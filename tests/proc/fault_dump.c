@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include "case.h"
@@ -106,6 +107,24 @@ CASE(a_fault_outside_of_processes_ends_the_node_with_a_dump, 1, "CRH-06 CRH-15")
     assert_has(outcome.dump, "frame: 0x");
     assert_has(outcome.dump, "contained: 0\n");
     assert_has(outcome.said, "engset: the node ends: SIGSEGV at 0x");
+    assert_has(outcome.said, outcome.path);
+}
+
+/* As on a full disk: not a byte can be written. */
+static void read_null_without_space(void)
+{
+    signal(SIGXFSZ, SIG_IGN);
+    setrlimit(RLIMIT_FSIZE, &(struct rlimit){0, 0});
+    read_null();
+}
+
+CASE(without_space_for_the_dump_the_node_ends_all_the_same, 1, "RES-07")
+{
+    run_to_its_end(read_null_without_space);
+    assert_ended_by(SIGSEGV);
+    assert_string_equal(outcome.dump, "");
+    assert_has(outcome.said, "engset: the node ends: SIGSEGV at 0x");
+    assert_has(outcome.said, "; crash dump, which the disk or a limit cut short: ");
     assert_has(outcome.said, outcome.path);
 }
 
@@ -280,6 +299,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_fault_outside_of_processes_ends_the_node_with_a_dump),
+        cmocka_unit_test(without_space_for_the_dump_the_node_ends_all_the_same),
         cmocka_unit_test(test_an_abort_ends_the_node_with_a_dump),
         cmocka_unit_test(test_a_signal_that_was_sent_ends_the_os_process_as_any_other),
         cmocka_unit_test(test_a_broken_invariant_is_the_cause_in_the_dump),

@@ -340,9 +340,9 @@ static void test_there_is_one_simulation_at_a_time_and_none_beside_a_node(void *
     assert_int_equal(status_inside, 70);
     assert_int_equal(balance, 5);
     assert_int_equal(trace[0], trace[1]);
-    assert_int_equal(es_start(&(es_options){.schedulers = 1}), ES_OK);
+    assert_int_equal(es_node_start(&(es_options){.schedulers = 1}), ES_OK);
     assert_int_equal(simulate(counts, NULL, (es_simulation){.seed = 1}), 70);
-    assert_int_equal(es_stop(ES_INFINITY), ES_OK);
+    assert_int_equal(es_node_stop(ES_INFINITY), ES_OK);
 }
 
 /* ------------------------------------------------------------ a list of faults */

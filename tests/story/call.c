@@ -65,7 +65,7 @@ STORY(a_late_answer_is_never_seen, "")
     EXPECT(is_quiet());
 }
 
-STORY(failures_come_back_from_a_call_that_tries, "")
+STORY(failures_come_back_from_a_call_that_tries, "GSV-09")
 {
     es_term out = es_none();
     EXPECT(es_try_call(dead_pid(), hello, 5000, &out) == ES_ECLOSED && es_is(out, es_am_noproc));
@@ -95,7 +95,7 @@ static void calls_itself(void)
     EXPECT(!"it came back");
 }
 
-STORY(failures_of_a_plain_call_end_the_caller, "")
+STORY(failures_of_a_plain_call_end_the_caller, "GSV-09")
 {
     es_ref ref;
     es_pid p = es_spawn(server), caller;

@@ -19,13 +19,13 @@ static int64_t soon(void)
 
 static void assert_started(const es_options *options)
 {
-    if (es_start(options) != ES_OK)
+    if (es_node_start(options) != ES_OK)
         fail_msg("es_start: %s", es_last_detail());
 }
 
 static void assert_stopped(void)
 {
-    es_err error = es_stop(PATIENCE_MS);
+    es_err error = es_node_stop(PATIENCE_MS);
     if (error != ES_OK)
         fail_msg("es_stop: %s: %s", es_err_name(error), es_last_detail());
 }
@@ -68,7 +68,7 @@ CASE(a_node_starts_beside_the_program_and_stops_and_starts_again, 1, "")
     }
 }
 
-/* What es_start() says when `left` more descriptors may be opened. */
+/* What es_node_start() says when `left` more descriptors may be opened. */
 static void assert_lacks_descriptors(const es_options *options, int left)
 {
     struct rlimit before, now;
@@ -78,7 +78,7 @@ static void assert_lacks_descriptors(const es_options *options, int left)
     now = before;
     now.rlim_cur = (rlim_t)(next + left);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &now), 0);
-    es_err error = es_start(options);
+    es_err error = es_node_start(options);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
     assert_int_equal(error, ES_ELIMIT);
     assert_non_null(strstr(es_last_detail(), "RLIMIT_NOFILE"));
@@ -123,8 +123,8 @@ CASE(who_does_not_end_by_shutdown_is_killed_when_the_time_is_over, 1, "")
 {
     assert_started(NULL);
     es_spawn(stays);
-    assert_int_equal(es_stop(0), ES_ETIMEOUT);
-    assert_int_equal(es_stop(0), ES_ECLOSED);
+    assert_int_equal(es_node_stop(0), ES_ETIMEOUT);
+    assert_int_equal(es_node_stop(0), ES_ECLOSED);
 }
 
 /* ------------------------------------------------------------ refusals */
@@ -133,16 +133,16 @@ static es_err told[2];
 
 static void starts_and_stops_in_a_process(void)
 {
-    told[0] = es_start(NULL);
-    told[1] = es_stop(0);
+    told[0] = es_node_start(NULL);
+    told[1] = es_node_stop(0);
 }
 
 CASE(a_second_start_and_a_stop_from_a_process_are_refused, 1, "")
 {
     es_term reason;
-    assert_int_equal(es_stop(0), ES_ECLOSED);
+    assert_int_equal(es_node_stop(0), ES_ECLOSED);
     assert_started(NULL);
-    assert_int_equal(es_start(NULL), ES_EEXIST);
+    assert_int_equal(es_node_start(NULL), ES_EEXIST);
     assert_non_null(strstr(es_last_detail(), "a node runs already"));
     es_pid pid = es_spawn(starts_and_stops_in_a_process);
     es_err waited = es_wait_process(pid, soon(), &reason);
@@ -150,12 +150,12 @@ CASE(a_second_start_and_a_stop_from_a_process_are_refused, 1, "")
     assert_int_equal(told[0], ES_EINVAL);
     assert_int_equal(told[1], ES_EINVAL);
     assert_stopped();
-    assert_int_equal(es_start(&(es_options){.is_driven = true, .schedulers = 2}), ES_EINVAL);
+    assert_int_equal(es_node_start(&(es_options){.is_driven = true, .schedulers = 2}), ES_EINVAL);
 }
 
 static void *stops_it(void *error)
 {
-    *(es_err *)error = es_stop(0);
+    *(es_err *)error = es_node_stop(0);
     return NULL;
 }
 
@@ -177,13 +177,13 @@ CASE(the_node_of_es_run_is_not_stopped_by_others, 1, "")
 static int look_in_the_child(bool had_node)
 {
     if (!had_node) {
-        if (es_start(NULL) != ES_OK)
+        if (es_node_start(NULL) != ES_OK)
             return 1;
-        return es_stop(1000) == ES_OK ? 0 : 2;
+        return es_node_stop(1000) == ES_OK ? 0 : 2;
     }
-    if (es_start(NULL) != ES_EEXIST || !strstr(es_last_detail(), "forked"))
+    if (es_node_start(NULL) != ES_EEXIST || !strstr(es_last_detail(), "forked"))
         return 3;
-    if (es_stop(0) != ES_ECLOSED)
+    if (es_node_stop(0) != ES_ECLOSED)
         return 4;
     if (es_send((es_pid){.id = 1}, ping) != ES_ECLOSED)
         return 5;
@@ -413,7 +413,7 @@ static struct wait called_at_the_stop(void (*server)(void), int64_t time_ms)
     assert_int_equal(pthread_create(&thread, NULL, calls_in_thread, &wait), 0);
     while (!atomic_load(&is_asked))
         sched_yield();
-    assert_int_equal(es_stop(time_ms), time_ms ? ES_OK : ES_ETIMEOUT);
+    assert_int_equal(es_node_stop(time_ms), time_ms ? ES_OK : ES_ETIMEOUT);
     pthread_join(thread, NULL);
     assert_int_equal(wait.error, ES_ECLOSED);
     return wait;

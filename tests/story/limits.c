@@ -214,11 +214,11 @@ REAL_STORY(without_new_threads_the_node_goes_on_with_those_it_has, 1, "RES-05")
 CASE(without_any_thread_a_node_does_not_start, 1, "RES-05")
 {
     threads_fail(true);
-    es_err error = es_start(&(es_options){.schedulers = 2});
+    es_err error = es_node_start(&(es_options){.schedulers = 2});
     threads_fail(false);
     assert_true(error == ES_ELIMIT || error == ES_EOS || error == ES_ENOMEM);
-    assert_int_equal(es_start(&(es_options){.schedulers = 2}), ES_OK);
-    assert_int_equal(es_stop(ES_INFINITY), ES_OK);
+    assert_int_equal(es_node_start(&(es_options){.schedulers = 2}), ES_OK);
+    assert_int_equal(es_node_stop(ES_INFINITY), ES_OK);
 }
 
 /* ---------------------------------------------------------------- who talks comes together */

@@ -29,14 +29,14 @@ static void begin(void)
 {
     driver = syscall(SYS_gettid);
     atomic_store(&elsewhere, 0);
-    if (es_start(&(es_options){.is_driven = true}) != ES_OK)
+    if (es_node_start(&(es_options){.is_driven = true}) != ES_OK)
         fail_msg("es_start: %s", es_last_detail());
     assert_true(es_loop_fd() >= 0);
 }
 
 static void end(void)
 {
-    if (es_stop(PATIENCE_MS) != ES_OK)
+    if (es_node_stop(PATIENCE_MS) != ES_OK)
         fail_msg("es_stop: %s", es_last_detail());
     assert_int_equal(atomic_load(&elsewhere), 0);
 }
@@ -351,7 +351,7 @@ CASE(the_drivers_thread_may_call_a_process_and_wait_for_one, 1, "")
 static void *steps(void *errors)
 {
     ((int64_t *)errors)[0] = es_loop_step(0);
-    ((int64_t *)errors)[1] = es_stop(0);
+    ((int64_t *)errors)[1] = es_node_stop(0);
     return NULL;
 }
 
@@ -376,10 +376,10 @@ CASE(only_one_thread_drives_and_stops_a_node, 1, "")
     assert_int_equal(errors[1], ES_EINVAL);
     assert_int_equal(es_loop_step(-7), ES_EINVAL);
     end();
-    assert_int_equal(es_start(NULL), ES_OK);
+    assert_int_equal(es_node_start(NULL), ES_OK);
     assert_int_equal(es_loop_fd(), ES_EINVAL);
     assert_int_equal(es_loop_step(0), ES_EINVAL);
-    assert_int_equal(es_stop(PATIENCE_MS), ES_OK);
+    assert_int_equal(es_node_stop(PATIENCE_MS), ES_OK);
 }
 
 CASE(a_driven_node_stops_and_starts_again, 20000, "")
@@ -418,9 +418,9 @@ static void a_pipe_that_nobody_reads_is_an_error_and_no_signal(void **state)
 static void one_scheduler_is_what_a_driven_node_has(void **state)
 {
     (void)state;
-    assert_int_equal(es_start(&(es_options){.is_driven = true, .schedulers = 2}), ES_EINVAL);
-    assert_int_equal(es_start(&(es_options){.is_driven = true, .schedulers = 1}), ES_OK);
-    assert_int_equal(es_stop(PATIENCE_MS), ES_OK);
+    assert_int_equal(es_node_start(&(es_options){.is_driven = true, .schedulers = 2}), ES_EINVAL);
+    assert_int_equal(es_node_start(&(es_options){.is_driven = true, .schedulers = 1}), ES_OK);
+    assert_int_equal(es_node_stop(PATIENCE_MS), ES_OK);
 }
 
 /* ------------------------------------------------------------ the next node */

@@ -380,16 +380,16 @@ static void starts_a_node(void **state)
 {
     (void)state;
     bool failed = true;
-    assert_int_equal(es_start(&(es_options){.schedulers = 2}), ES_OK);
-    assert_int_equal(es_stop(ES_INFINITY), ES_OK);
+    assert_int_equal(es_node_start(&(es_options){.schedulers = 2}), ES_OK);
+    assert_int_equal(es_node_stop(ES_INFINITY), ES_OK);
     int descriptors = count_descriptors();
     for (uint64_t n = 1; failed && n < 2000; n++) {
         esi_fail_after(n);
-        es_err error = es_start(&(es_options){.schedulers = 2});
+        es_err error = es_node_start(&(es_options){.schedulers = 2});
         failed = esi_fail_stop();
         assert_true(error == ES_OK || ((error == ES_ENOMEM || error == ES_ELIMIT) && failed));
         if (error == ES_OK)
-            assert_int_equal(es_stop(ES_INFINITY), ES_OK);
+            assert_int_equal(es_node_stop(ES_INFINITY), ES_OK);
         assert_int_equal(count_descriptors(), descriptors);
     }
     assert_false(failed);
@@ -399,7 +399,7 @@ static void asks_from_outside(void **state)
 {
     (void)state;
     bool failed = true;
-    assert_int_equal(es_start(&(es_options){.schedulers = 1}), ES_OK);
+    assert_int_equal(es_node_start(&(es_options){.schedulers = 1}), ES_OK);
     for (uint64_t n = 1; failed && n < 2000; n++) {
         es_pid server = es_spawn(answers);
         assert_false(es_pid_is_none(server));
@@ -419,7 +419,7 @@ static void asks_from_outside(void **state)
         assert_true(error == ES_OK || error == ES_ENOPROC);
     }
     assert_false(failed);
-    assert_int_equal(es_stop(ES_INFINITY), ES_OK);
+    assert_int_equal(es_node_stop(ES_INFINITY), ES_OK);
 }
 
 /* ---------------------------------------------------------------- the end of who is asked */

@@ -28,17 +28,17 @@ RUNS(es_simulate, passes, NULL, NULL)
 
 static void start(bool is_driven)
 {
-    EXPECT(es_start(&(es_options){.schedulers = 1, .is_driven = is_driven}) == ES_OK);
+    EXPECT(es_node_start(&(es_options){.schedulers = 1, .is_driven = is_driven}) == ES_OK);
 }
 
 static void stop(void)
 {
-    EXPECT(es_stop(ES_INFINITY) == ES_OK);
+    EXPECT(es_node_stop(ES_INFINITY) == ES_OK);
 }
 
-SWEEP(es_start, OUTSIDE)
+SWEEP(es_node_start, OUTSIDE)
 {
-    es_err error = TRY(es_start(&(es_options){.schedulers = 2}));
+    es_err error = TRY(es_node_start(&(es_options){.schedulers = 2}));
     if (error != ES_OK)
         EXPECT(!had_memory() && (error == ES_ENOMEM || error == ES_ELIMIT));
     else
@@ -47,13 +47,13 @@ SWEEP(es_start, OUTSIDE)
     stop();
 }
 
-SWEEP(es_stop, OUTSIDE)
+SWEEP(es_node_stop, OUTSIDE)
 {
     start(false);
     for (int i = 0; i < 3; i++)
         es_spawn(waits);
-    EXPECT(TRY(es_stop(20000)) == ES_OK);
-    EXPECT(es_stop(0) == ES_ECLOSED);
+    EXPECT(TRY(es_node_stop(20000)) == ES_OK);
+    EXPECT(es_node_stop(0) == ES_ECLOSED);
 }
 
 static void exits_later(void)

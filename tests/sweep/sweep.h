@@ -23,6 +23,7 @@
 #include "story.h"
 #include "base/fail.h"
 #include "proc/contain/report.h"
+#include "proc/contain/symbol.h"
 
 ES_ATOMS(ask, answered, sweep_report);
 
@@ -285,9 +286,12 @@ static inline void sweep_play(uint64_t fails_at)
 
 static uint64_t sweep_allocations; /* that the row's call was seen to make */
 
-/* Plays the row again and again: what is made once for all is there after the second time. */
+/* Plays the row again and again: what is made once for all is there after the second time, and the program's symbols, which the first report of a
+ * crash reads and keeps. */
 static inline void sweep_story(void)
 {
+    struct esi_symbol symbol;
+    (void)esi_symbol_find((uintptr_t)sweep_story, true, &symbol);
     sweep_play(0);
     sweep_play(0);
     struct sweep_use before = sweep_use_now();

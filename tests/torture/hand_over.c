@@ -347,6 +347,47 @@ static void who_hangs_for_ever_answers_what_waits_and_takes_along_who_is_pinned_
     esi_report_set_sink(NULL);
 }
 
+/* ... and has blocked all signals, so that those that were to end it come when the node is gone. */
+
+static sem_t may_take_signals, has_taken_signals;
+
+static void blocks_signals(void)
+{
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, NULL);
+    sem_post(&ready);
+    comes_in_time(&may_take_signals);
+    pthread_sigmask(SIG_UNBLOCK, &all, NULL);
+    sem_post(&has_taken_signals);
+    for (;;)
+        pause();
+}
+
+static void kills_who_blocks_signals(void)
+{
+    es_pid hung = es_spawn(blocks_signals);
+    while (sem_trywait(&ready))
+        es_yield();
+    es_ref down = es_monitor(hung);
+    es_send_exit(hung, es_am_kill);
+    EXPECT(got_down(down, hung, es_am_killed));
+}
+
+static void a_kill_signal_that_comes_after_the_node_ends_nothing(__attribute__((unused)) void **state)
+{
+    sem_init(&ready, 0, 0);
+    sem_init(&may_take_signals, 0, 0);
+    sem_init(&has_taken_signals, 0, 0);
+    esi_report_configure();
+    esi_report_set_sink(no_report);
+    story_begin(kills_who_blocks_signals);
+    story_check(es_run(story_first, NULL, &(es_options){.schedulers = 1}), "real node", 0);
+    esi_report_set_sink(NULL);
+    sem_post(&may_take_signals);
+    assert_true(comes_in_time(&has_taken_signals));
+}
+
 static es_pid first_pid;
 
 static void kills_first(void)
@@ -467,6 +508,7 @@ int main(void)
         cmocka_unit_test(who_sleeps_beside_a_left_poller_takes_it_over),
         cmocka_unit_test(who_ends_on_another_stack_leaves_the_next_one_a_whole_stack),
         cmocka_unit_test(who_hangs_for_ever_answers_what_waits_and_takes_along_who_is_pinned_to_it),
+        cmocka_unit_test(a_kill_signal_that_comes_after_the_node_ends_nothing),
         cmocka_unit_test(the_node_ends_when_its_first_process_hangs_for_ever_and_is_killed),
         cmocka_unit_test(whom_the_last_thread_woke_does_not_wait_for_it),
     };

@@ -127,13 +127,13 @@ static void until_all_were_in(void)
 static void one_life(int round)
 {
     es_options options = {.schedulers = 1 + round % 2, .is_driven = false};
-    if (es_start(&options) != ES_OK)
+    if (es_node_start(&options) != ES_OK)
         fail_msg("round %d: es_start: %s", round, es_last_detail());
     es_pid pid = es_spawn(echoes);
     atomic_store(&target, pid.id);
     if (round % 8 == 0)
         until_all_were_in();
-    es_err error = es_stop(PATIENCE_MS);
+    es_err error = es_node_stop(PATIENCE_MS);
     if (error != ES_OK)
         fail_msg("round %d: es_stop: %s", round, es_last_detail());
 }

@@ -53,7 +53,7 @@ static bool has_heard(long count)
 CASE(a_message_that_comes_when_its_receiver_goes_to_sleep_wakes_it, rounds(20000000), "")
 {
     atomic_store(&heard, 0);
-    assert_int_equal(es_start(&(es_options){.schedulers = 1}), ES_OK);
+    assert_int_equal(es_node_start(&(es_options){.schedulers = 1}), ES_OK);
     es_pid receiver = es_spawn(hears);
     long times = rounds(20000000), sent = 0;
     bool is_awake = true;
@@ -64,7 +64,7 @@ CASE(a_message_that_comes_when_its_receiver_goes_to_sleep_wakes_it, rounds(20000
     }
     if (!is_awake)
         fail_msg("the message number %ld woke nobody", sent);
-    assert_int_equal(es_stop(ES_INFINITY), ES_OK);
+    assert_int_equal(es_node_stop(ES_INFINITY), ES_OK);
 }
 
 int main(void)

@@ -12,6 +12,7 @@
 -define(CREATURES, 100).
 -define(JUNK, 10000).
 -define(PAIRS, 200).
+-define(UNDER_WAY, 1000).
 
 %% Name, operations counted, operations with --quick.
 benchmarks() ->
@@ -39,7 +40,16 @@ benchmarks() ->
      {"monitor_restart",  200000,   10000, fun monitor_restart/1},
      {"echo",             200000,   10000, fun echo/1},
      {"wakeup_p99",         2000,     500, fun wakeup_p99/1},
-     {"idle",               5000,     250, fun idle/1}].
+     {"idle",               5000,     250, fun idle/1},
+     {"server_call",      500000,   25000, fun server_call/1},
+     {"server_cast",     5000000,  250000, fun server_cast/1},
+     {"server_memory",   1000000,   50000, fun server_memory/1},
+     {"statem_functions", 2000000, 100000, fun(Count) -> flips(peer_lamp, Count) end},
+     {"statem_handler",  2000000,  100000, fun(Count) -> flips(peer_lamp_handler, Count) end},
+     {"family_restart500", 150000,   7500, fun(Count) -> restarts(Count, 500) end},
+     {"family_restart30k", 30000,    1500, fun(Count) -> restarts(Count, Count) end},
+     {"family_100k",      100000,    5000, fun(Count) -> family("family_100k", Count) end},
+     {"family_1m",       1000000,   50000, fun(Count) -> family("family_1m", Count) end}].
 
 %% Arguments: list, or NAME full|quick. The exit status is 0 when a line was printed.
 main() ->
@@ -556,3 +566,101 @@ usage() ->
                                               [{capture, [1], list}]),
                     {Cpu + binary_to_integer(Used), Wakeups + list_to_integer(Count)}
                 end, {0, 0}, Threads).
+
+%% server_call, server_cast, server_memory: peer_counter.
+server_call(Count) ->
+    {ok, Server} = peer_counter:start_link(),
+    Start = now_ns(),
+    Count = server_call_next(Server, Count, 0),
+    since(Start, Count).
+
+server_call_next(_, 0, Total) -> Total;
+server_call_next(Server, Left, _) ->
+    {ok, Total} = gen_server:call(Server, {add, 1}),
+    server_call_next(Server, Left - 1, Total).
+
+server_cast(Count) ->
+    {ok, Server} = peer_counter:start_link(),
+    Start = now_ns(),
+    cast_next(Server, 1, Count),
+    since(Start, Count).
+
+%% At most ?UNDER_WAY are under way: a call behind them says that they came.
+cast_next(_, I, Count) when I > Count -> ok;
+cast_next(Server, I, Count) ->
+    gen_server:cast(Server, {add, 1}),
+    if I rem ?UNDER_WAY =:= 0 -> I = gen_server:call(Server, total, infinity); true -> ok end,
+    cast_next(Server, I + 1, Count).
+
+server_memory(Count) ->
+    erlang:garbage_collect(),
+    Before = resident_bytes(),
+    start_servers(Count),
+    {"bytes", (resident_bytes() - Before) / Count}.
+
+start_servers(0) -> ok;
+start_servers(Left) ->
+    {ok, _} = gen_server:start(peer_counter, [], []),
+    start_servers(Left - 1).
+
+%% statem_functions, statem_handler: each cast changes the state.
+flips(Machine, Count) ->
+    {ok, Pid} = gen_statem:start_link(Machine, [], []),
+    Start = now_ns(),
+    flip_next(Pid, 1, Count),
+    since(Start, Count).
+
+flip_next(_, I, Count) when I > Count -> ok;
+flip_next(Pid, I, Count) ->
+    gen_statem:cast(Pid, flip),
+    if I rem ?UNDER_WAY =:= 0 -> I = gen_statem:call(Pid, count, infinity); true -> ok end,
+    flip_next(Pid, I + 1, Count).
+
+%% family_restart500, family_restart30k: one supervisor after the other, Each restarts of the one child of each.
+%% Nothing is logged: that would be most of what is measured.
+restarts(Count, Each) ->
+    logger:set_primary_config(level, none),
+    {"ns_per_op", lists:sum([restarts_of_one(Each) || _ <- lists:seq(1, Count div Each)]) / Count}.
+
+restarts_of_one(Each) ->
+    {ok, Supervisor} = peer_family:start_link({patient, self()}),
+    Child = who_is_up(),
+    Start = now_ns(),
+    restart_mortal(Child, Each),
+    Took = now_ns() - Start,
+    gen_server:stop(Supervisor),
+    Took.
+
+restart_mortal(_, 0) -> ok;
+restart_mortal(Child, Left) ->
+    gen_server:cast(Child, crash),
+    restart_mortal(who_is_up(), Left - 1).
+
+who_is_up() ->
+    receive {up, Child} -> Child end.
+
+%% family_100k, family_1m: children of one simple_one_for_one. The figure is their start; and their memory, counting and
+%% stopping them, each per child.
+family(Name, Count) ->
+    erlang:garbage_collect(),
+    Before = resident_bytes(),
+    {ok, Supervisor} = peer_family:start_link(crowd),
+    {StartTime, ok} = timed(fun() -> start_children(Supervisor, Count) end),
+    Bytes = resident_bytes() - Before,
+    {CountTime, Counts} = timed(fun() -> supervisor:count_children(Supervisor) end),
+    Count = proplists:get_value(active, Counts),
+    {StopTime, ok} = timed(fun() -> gen_server:stop(Supervisor) end),
+    [{Name ++ "_memory", "bytes", Bytes / Count},
+     {Name ++ "_count", "ns_per_op", CountTime / Count},
+     {Name ++ "_stop", "ns_per_op", StopTime / Count},
+     {"", "ns_per_op", StartTime / Count}].
+
+start_children(_, 0) -> ok;
+start_children(Supervisor, Left) ->
+    {ok, _} = supervisor:start_child(Supervisor, []),
+    start_children(Supervisor, Left - 1).
+
+timed(Function) ->
+    Start = now_ns(),
+    Result = Function(),
+    {now_ns() - Start, Result}.

@@ -6,7 +6,7 @@
 #   run.sh --build          compiles only
 #
 # N is the number of schedulers; which cores they may use is the caller's affair (taskset). The
-# compiled module goes to $ES_BENCH_OUT, or build/peers of the project.
+# compiled modules go to $ES_BENCH_OUT, or build/peers of the project.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -29,10 +29,10 @@ while [ $# -gt 0 ]; do
 done
 [ -n "$what" ] || { echo "run.sh: --only NAME, --list or --build" >&2; exit 2; }
 
-# find prints the source if it is newer than what was made of it.
-if [ ! -f "$out/peers.beam" ] || [ -n "$(find "$here/peers.erl" -newer "$out/peers.beam")" ]; then
+# find prints the sources that are newer than what was made of them.
+if [ ! -f "$out/peers.beam" ] || [ -n "$(find "$here" -name '*.erl' -newer "$out/peers.beam")" ]; then
     mkdir -p "$out"
-    erlc -o "$out" "$here/peers.erl" >&2
+    erlc -o "$out" "$here"/peer_*.erl "$here/peers.erl" >&2
 fi
 [ "$what" != build ] || exit 0
 

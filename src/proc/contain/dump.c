@@ -31,6 +31,7 @@ static struct {
     char folder[PATH_MAX];
     char path[PATH_MAX + 64];
     bool is_off;
+    bool is_cut; /* not all could be written */
     char bytes[LINE_BYTES];
     struct esi_text line;
 } dump = {.descriptor = -1};
@@ -67,8 +68,10 @@ static void put(const char *bytes, size_t length)
         ssize_t done = write(dump.descriptor, bytes, length);
         if (done < 0 && errno == EINTR)
             continue;
-        if (done <= 0)
+        if (done <= 0) {
+            dump.is_cut = true;
             return;
+        }
         bytes += done;
         length -= (size_t)done;
     }
@@ -227,7 +230,9 @@ static void put_messages(const struct esi_dump_cause *cause)
     for (int i = 0; i < MESSAGES_SHOWN && node && node != &p->mailbox.messages; i++, node = node->next) {
         const struct esi_message *message = ESI_CONTAINER_OF(node, const struct esi_message, in_list);
         struct esi_text *line = begin("message: ");
-        if (message->is_typed)
+        if (atomic_load_explicit(&p->flags, memory_order_relaxed) & ESI_FLAG_SENSITIVE)
+            esi_text_str(line, "(private)");
+        else if (message->is_typed)
             esi_text_str(line, message->type->name);
         else
             esi_print_bounded(line, message->term, (struct esi_print_limits){4, 8, 64});
@@ -343,7 +348,9 @@ static void say(const struct esi_dump_cause *cause)
         esi_text_str(line, esi_fault_rule_text(cause->rule));
         esi_text_char(line, ')');
     }
-    esi_text_str(line, dump.descriptor >= 0 ? "; crash dump: " : "; no crash dump");
+    esi_text_str(line, dump.descriptor < 0 ? "; no crash dump"
+                       : dump.is_cut       ? "; crash dump, which the disk or a limit cut short: "
+                                           : "; crash dump: ");
     if (dump.descriptor >= 0)
         esi_text_str(line, dump.path);
     dump.bytes[line->length] = '\n';

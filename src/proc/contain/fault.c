@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/assert.h"
+#include "base/log.h"
 #include "base/probe.h"
 #include "base/text.h"
 #include "base/uninterrupted.h"
@@ -26,6 +27,7 @@
 #include "proc/contain/report.h"
 #include "proc/contain/symbol.h"
 #include "proc/contain/trail.h"
+#include "proc/memory.h"
 
 static const int fault_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT};
 enum { FAULT_SIGNALS = sizeof fault_signals / sizeof *fault_signals };
@@ -214,6 +216,8 @@ static void end_as_before(int signo, int code)
     pthread_sigmask(SIG_UNBLOCK, &only, NULL);
 }
 
+enum { DYING_MS = 200 }; /* for what was said before to be written */
+
 static void end_node(const siginfo_t *info, const void *context, const struct found *found,
                      const struct esi_verdict *verdict)
 {
@@ -231,6 +235,7 @@ static void end_node(const siginfo_t *info, const void *context, const struct fo
         for (int i = 0; i < 100; i++)
             poll(NULL, 0, 50);
     }
+    esi_log_settle(DYING_MS);
     end_as_before(info->si_signo, info->si_code);
 }
 
@@ -369,6 +374,18 @@ static void landed_from_kill(struct esi_process *p)
         esi_process_doom(p, es_from_atom(es_am_killed)); /* its stack is gone: it cannot go on */
 }
 
+/* It goes on at the top of its stack with its last words, and then ends: it is not doomed yet. */
+static bool has_more_to_say(struct esi_process *p, es_term reason)
+{
+    struct esi_message *block;
+    if (!p->has_last_words || p->is_ending || p->is_doomed || esi_message_copy(reason, &block) != ES_OK)
+        return false;
+    p->has_last_words = false;
+    esi_memory_hang(p, block);
+    p->reason = block->term;
+    return !p->is_doomed;
+}
+
 void esi_fault_landed(struct esi_worker *w, struct esi_process *p)
 {
     struct esi_fault *fault = w->fault;
@@ -386,7 +403,8 @@ void esi_fault_landed(struct esi_worker *w, struct esi_process *p)
     const struct esi_where *where = esi_where_of(fault->known, place_of(fault), p->function);
     es_term reason =
         es_lend(ES_TUPLE(es_am_signal, atom_of(fault->kind), es_bytes(where->text, where->length)));
-    esi_process_doom(p, reason);
+    if (!has_more_to_say(p, reason))
+        esi_process_doom(p, reason);
     if (fault->is_admitted)
         esi_report_fault(p, fault, reason);
     fault->is_handling = 0;
@@ -400,7 +418,7 @@ static void **ends_by_abort(void *argument)
     struct esi_process *self = argument;
     esi_fault_landed(esi_worker_self(), self);
     self->is_deferring = false;
-    return esi_end_at_top(self);
+    return self->is_doomed ? esi_end_at_top(self) : esi_last_words_at_top(self);
 }
 
 enum { NEAR_THE_TOP = 16 << 10 };
@@ -497,6 +515,7 @@ static void on_panic(const char *file, int line, const char *text)
     if (esi_dump_is_here())
         esi_dump_skip();
     esi_dump_write(&cause);
+    esi_log_settle(DYING_MS);
     signal(SIGABRT, SIG_DFL); /* esi_panic() ends with abort() */
 }
 
@@ -528,6 +547,24 @@ es_err esi_fault_start(void)
     return ES_OK;
 }
 
+static void does_nothing(int signo)
+{
+    (void)signo;
+}
+
+/* A thread that the node left behind may have a kill signal to come yet, and what that does as a rule is end the OS process. A handler and
+ * not SIG_IGN, which programs that are started would inherit. */
+static struct sigaction kill_action_of_after(void)
+{
+    struct sigaction after = before_kill;
+    bool stays = false;
+    for (int i = 0; i < ESI_WORKERS_MAX && !stays; i++)
+        stays = atomic_load_explicit(&esi_node.workers[i], memory_order_relaxed) != NULL;
+    if (stays && !(after.sa_flags & SA_SIGINFO) && after.sa_handler == SIG_DFL)
+        after.sa_handler = does_nothing;
+    return after;
+}
+
 void esi_fault_stop(void)
 {
     if (!is_started)
@@ -535,7 +572,8 @@ void esi_fault_stop(void)
     is_started = false;
     for (int i = 0; i < FAULT_SIGNALS; i++)
         sigaction(fault_signals[i], &before[i], NULL);
-    sigaction(esi_fault_kill_signal(), &before_kill, NULL);
+    struct sigaction after = kill_action_of_after();
+    sigaction(esi_fault_kill_signal(), &after, NULL);
     esi_panic_hook = NULL;
     esi_symbols_stop();
     esi_modules_stop();

@@ -40,7 +40,8 @@ struct esi_fault {
  * ES_ENOMEM; then nothing is installed. Before processes run. */
 ES_CHECKED es_err esi_fault_start(void);
 
-/* Puts back what was there. No process runs any more. */
+/* Puts back what was there; but where a stranded thread is left behind the kill signal goes on doing nothing. No process runs any more, and the workers
+ * that ended are gone from the node. */
 void esi_fault_stop(void);
 
 /* The signal by which the watchdog asks a worker's thread: end your process, or (want_place) tell where you are. Workers' threads

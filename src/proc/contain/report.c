@@ -1,112 +1,15 @@
-/* proc/contain/report.c - builds a report as a heading and fields, then writes it as text or as JSON.
- *
- * Text:  error[E0101]: process kv <0.101.0> crashed: {signal,sigsegv,<<"handle+0x1c in kv">>}
- *          at              handle+0x1c in kv (src/kv.c:41)
- * JSON:  {"ts":"...","level":"error","code":"E0101","pid":"<0.101.0>","msg":"process kv ...","at":"..."} */
-#include <errno.h>
-#include <stdatomic.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <time.h>
-#include <unistd.h>
-#include "base/log.h"
-#include "proc/bond.h"
+/* proc/contain/report.c - what the reports say: of a fault, of a process that exits, of one that does not come back. */
 #include "proc/contain/report.h"
-#include "proc/label.h"
-#include "proc/schedule/worker.h"
+
+#include <string.h>
+#include "proc/bond.h"
+#include "proc/contain/draft.h"
 #include "proc/contain/symbol.h"
 #include "proc/contain/trail.h"
+#include "proc/label.h"
 #include "term/print.h"
 
-enum { FIELDS_MAX = 14, ARENA_BYTES = 3072, HEADING_BYTES = 640, OUT_BYTES = 8192, PER_SECOND = 20 };
-enum { FRAMES_SHOWN = 4, TOLD_SHOWN = 3, COUNTED_MAX = 10000, KEY_WIDTH = 16 };
-
-struct report {
-    const char *level, *code;
-    uint64_t id;
-    char heading_bytes[HEADING_BYTES];
-    struct esi_text heading;
-    int field_count;
-    struct {
-        const char *key;
-        size_t start, length;
-    } fields[FIELDS_MAX];
-    char arena_bytes[ARENA_BYTES];
-    size_t arena_used;
-    struct esi_text value; /* of the field that is being written */
-    char out_bytes[OUT_BYTES];
-};
-
-/* For when there is no other memory. */
-static struct report emergency;
-static atomic_flag emergency_is_taken = ATOMIC_FLAG_INIT;
-
-/* Settings: single words, relaxed; a report under way follows the old or the new. */
-static _Atomic bool is_configured, is_off, is_json, tells_exits;
-static _Atomic(esi_report_sink *) the_sink;
-static struct esi_log_limit limit;
-
-void esi_report_set_sink(esi_report_sink *sink)
-{
-    /* release: pairs with the acquire of who calls it: what it needs is there. */
-    atomic_store_explicit(&the_sink, sink, memory_order_release);
-}
-
-void esi_report_configure(void)
-{
-    const char *reports = getenv("ES_REPORTS"), *format = getenv("ES_LOG");
-    atomic_store_explicit(&is_off, reports && strcmp(reports, "0") == 0, memory_order_relaxed);
-    atomic_store_explicit(&tells_exits, reports && strcmp(reports, "all") == 0, memory_order_relaxed);
-    atomic_store_explicit(&is_json, format && strcmp(format, "json") == 0, memory_order_relaxed);
-    atomic_store_explicit(&limit.window, 0, memory_order_relaxed);
-    atomic_store_explicit(&is_configured, true, memory_order_release);
-}
-
-/* ---- building ---- */
-
-/* Of its own, not on the stack: that may be a process's of 16 KiB, or a thread's that never used so much before. Not from malloc, which would
- * give each thread that reports an arena. NULL: no memory, and somebody else has what is kept for that; the report is lost. */
-static struct report *start(const char *level, const char *code, uint64_t id)
-{
-    struct report *r = mmap(NULL, sizeof *r, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (r == MAP_FAILED) {
-        if (atomic_flag_test_and_set_explicit(&emergency_is_taken, memory_order_acquire))
-            return NULL;
-        r = &emergency;
-    }
-    r->level = level;
-    r->code = code;
-    r->id = id;
-    r->field_count = 0;
-    r->arena_used = 0;
-    esi_text_init(&r->heading, r->heading_bytes, sizeof r->heading_bytes);
-    return r;
-}
-
-/* Begins a field; append to what it gives, then finish it. */
-static struct esi_text *field(struct report *r)
-{
-    size_t left = sizeof r->arena_bytes - r->arena_used;
-    esi_text_init(&r->value, r->arena_bytes + r->arena_used, left > 400 ? 400 : left);
-    return &r->value;
-}
-
-static void finish(struct report *r, const char *key)
-{
-    if (r->field_count == FIELDS_MAX || r->arena_used + r->value.length + 1 >= sizeof r->arena_bytes)
-        return;
-    r->fields[r->field_count].key = key;
-    r->fields[r->field_count].start = r->arena_used;
-    r->fields[r->field_count++].length = r->value.length;
-    r->arena_used += r->value.length + 1;
-}
-
-static void say(struct report *r, const char *key, const char *value)
-{
-    esi_text_str(field(r), value);
-    finish(r, key);
-}
+enum { ANCESTORS_SHOWN = 5, WAITING_SHOWN = 3, FRAMES_SHOWN = 4, TOLD_SHOWN = 3, COUNTED_MAX = 10000 };
 
 static void append_pid(struct esi_text *text, uint64_t id)
 {
@@ -171,7 +74,7 @@ static bool has_left_its_function(const uintptr_t *frames, int i)
 }
 
 /* A return address lies behind the call that it belongs to. A recursion's callers are all the same: one is enough. */
-static void add_frames(struct report *r, const struct esi_process *p, const uintptr_t *frames, int count)
+static void add_frames(struct esi_draft *r, const struct esi_process *p, const uintptr_t *frames, int count)
 {
     int shown = 0;
     for (int i = 0; i < count && shown < FRAMES_SHOWN; i++) {
@@ -181,12 +84,42 @@ static void add_frames(struct report *r, const struct esi_process *p, const uint
             pc = esi_place_for_people(pc, p->function);
         if (is_repeated || (i > 0 && is_of_the_runtime(pc)))
             continue;
-        append_place(field(r), pc);
-        finish(r, shown++ == 0 ? "at" : "called by");
+        append_place(esi_draft_field(r), pc);
+        esi_draft_finish(r, shown++ == 0 ? "at" : "called by");
     }
 }
 
-static void add_messages(struct report *r, struct esi_process *p)
+/* What others may not see is not shown. */
+static void append_message(struct esi_text *text, const struct esi_process *p,
+                           const struct esi_message *message)
+{
+    if (atomic_load_explicit(&p->flags, memory_order_relaxed) & ESI_FLAG_SENSITIVE)
+        esi_text_str(text, "(private)");
+    else if (message->is_typed)
+        esi_text_str(text, message->type->name);
+    else
+        esi_print_bounded(text, message->term, (struct esi_print_limits){4, 8, 64});
+}
+
+/* The first of those that wait; the next one of all is told by add_messages(), if it had none in hand. */
+static void add_waiting(struct esi_draft *r, struct esi_process *p)
+{
+    int shown = 0;
+    struct esi_text *text = esi_draft_field(r);
+    ESI_LIST_EACH(node, &p->mailbox.messages)
+    {
+        if (shown == WAITING_SHOWN)
+            break;
+        esi_text_str(text, shown++ ? ", " : "");
+        append_message(text, p, ESI_CONTAINER_OF(node, struct esi_message, in_list));
+    }
+    if (p->mailbox.count > shown)
+        esi_text_str(text, ", ...");
+    if (shown > 1 || (shown == 1 && p->hand))
+        esi_draft_finish(r, "waiting");
+}
+
+static void add_messages(struct esi_draft *r, struct esi_process *p)
 {
     struct esi_message *message = p->hand;
     const char *key = "while handling";
@@ -196,17 +129,14 @@ static void add_messages(struct report *r, struct esi_process *p)
     }
     if (!message)
         return;
-    struct esi_text *text = field(r);
-    if (message->is_typed)
-        esi_text_str(text, message->type->name);
-    else
-        esi_print_bounded(text, message->term, (struct esi_print_limits){4, 8, 64});
+    struct esi_text *text = esi_draft_field(r);
+    append_message(text, p, message);
     if (p->mailbox.count > 1) {
         esi_text_str(text, " (");
         esi_text_i64(text, p->mailbox.count);
         esi_text_str(text, " waiting)");
     }
-    finish(r, key);
+    esi_draft_finish(r, key);
 }
 
 /* How many bonds of that kind there are; beyond COUNTED_MAX nobody cares. */
@@ -265,156 +195,80 @@ static int append_bonds(struct esi_text *text, struct esi_process *p, uint64_t o
 }
 
 /* "2 links, 1 monitor: kv_sup <0.5.0>, <0.7.0>" */
-static void add_told(struct report *r, struct esi_process *p)
+static void add_told(struct esi_draft *r, struct esi_process *p)
 {
     int links = count_bonds(p, ESI_BOND_LINK), monitors = count_bonds(p, ESI_BOND_MONITORED_BY);
-    struct esi_text *text = field(r);
+    struct esi_text *text = esi_draft_field(r);
     append_count(text, links, " link");
     append_count(text, monitors, " monitor");
     if (links + monitors == 0)
         esi_text_str(text, "nobody");
     append_bonds(text, p, ESI_BOND_MONITORED_BY, append_bonds(text, p, ESI_BOND_LINK, 0));
-    finish(r, "told");
-}
-
-/* ---- writing ---- */
-
-static void build_text(const struct report *r, struct esi_text *out)
-{
-    esi_text_str(out, r->level);
-    esi_text_char(out, '[');
-    esi_text_str(out, r->code);
-    esi_text_str(out, "]: ");
-    esi_text_strn(out, r->heading.bytes, r->heading.length);
-    for (int i = 0; i < r->field_count; i++) {
-        size_t width = strlen(r->fields[i].key);
-        esi_text_str(out, "\n  ");
-        esi_text_str(out, r->fields[i].key);
-        do {
-            esi_text_char(out, ' ');
-        } while (++width < KEY_WIDTH);
-        esi_text_strn(out, r->arena_bytes + r->fields[i].start, r->fields[i].length);
-    }
-}
-
-static void append_time(struct esi_text *out)
-{
-    struct timespec now;
-    struct tm tm;
-    char bytes[32];
-    clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &tm);
-    strftime(bytes, sizeof bytes, "%Y-%m-%dT%H:%M:%S", &tm);
-    esi_text_str(out, bytes);
-    esi_text_char(out, '.');
-    esi_text_padded(out, (uint64_t)now.tv_nsec / 1000, 6);
-    esi_text_char(out, 'Z');
-}
-
-/* A key that comes again gets a number: called_by, called_by_2. */
-static void append_key(const struct report *r, int index, struct esi_text *out)
-{
-    int times = 1;
-    for (int i = 0; i < index; i++)
-        times += strcmp(r->fields[i].key, r->fields[index].key) == 0;
-    for (const char *c = r->fields[index].key; *c; c++)
-        esi_text_char(out, *c == ' ' ? '_' : *c);
-    if (times > 1) {
-        esi_text_char(out, '_');
-        esi_text_i64(out, times);
-    }
-}
-
-static void build_json(const struct report *r, struct esi_text *out)
-{
-    esi_text_str(out, "{\"ts\":\"");
-    append_time(out);
-    esi_text_str(out, "\",\"level\":\"");
-    esi_text_str(out, r->level);
-    esi_text_str(out, "\",\"code\":\"");
-    esi_text_str(out, r->code);
-    esi_text_str(out, "\",\"pid\":\"");
-    append_pid(out, r->id);
-    esi_text_str(out, "\",\"msg\":\"");
-    esi_text_escaped(out, r->heading.bytes, r->heading.length);
-    esi_text_char(out, '"');
-    for (int i = 0; i < r->field_count; i++) {
-        esi_text_str(out, ",\"");
-        append_key(r, i, out);
-        esi_text_str(out, "\":\"");
-        esi_text_escaped(out, r->arena_bytes + r->fields[i].start, r->fields[i].length);
-        esi_text_char(out, '"');
-    }
-    esi_text_char(out, '}');
-}
-
-/* `text` has room for a line end in place of its 0. */
-static void put_out(struct esi_text *text)
-{
-    esi_report_sink *sink = atomic_load_explicit(&the_sink, memory_order_acquire);
-    if (sink) {
-        sink(text->bytes, text->length);
-        return;
-    }
-    text->bytes[text->length] = '\n';
-    ssize_t written;
-    do {
-        written = write(STDERR_FILENO, text->bytes, text->length + 1);
-    } while (written < 0 && errno == EINTR);
-}
-
-/* Writes it and gives its memory back. */
-static void publish(struct report *r)
-{
-    int saved_errno = errno;
-    struct esi_text out;
-    esi_text_init(&out, r->out_bytes, sizeof r->out_bytes);
-    if (atomic_load_explicit(&is_json, memory_order_relaxed))
-        build_json(r, &out);
-    else
-        build_text(r, &out);
-    put_out(&out);
-    if (r == &emergency)
-        atomic_flag_clear_explicit(&emergency_is_taken, memory_order_release);
-    else
-        munmap(r, sizeof *r);
-    errno = saved_errno;
-}
-
-static void say_suppressed(uint64_t count)
-{
-    struct report *r = start("warning", "E0199", 0);
-    if (!r)
-        return;
-    esi_text_str(&r->heading, "suppressed ");
-    esi_text_u64(&r->heading, count);
-    esi_text_str(&r->heading, count == 1 ? " report" : " reports");
-    publish(r);
-}
-
-bool esi_report_admits(uint64_t *suppressed)
-{
-    *suppressed = 0;
-    if (!atomic_load_explicit(&is_configured, memory_order_acquire))
-        esi_report_configure();
-    return !atomic_load_explicit(&is_off, memory_order_relaxed) &&
-           esi_log_limit_admits(&limit, PER_SECOND, suppressed);
-}
-
-/* The same; tells of those that were not. */
-static bool admits(void)
-{
-    uint64_t suppressed;
-    if (!esi_report_admits(&suppressed))
-        return false;
-    if (suppressed)
-        say_suppressed(suppressed);
-    return true;
+    esi_draft_finish(r, "told");
 }
 
 /* ---- crashes ---- */
 
-static void add_overflow(struct report *r, struct esi_process *p)
+/* Who started it, who started that one... as far as they live. */
+static void add_ancestors(struct esi_draft *r, const struct esi_process *p)
+{
+    struct esi_text *text = esi_draft_field(r);
+    uint64_t id = p->parent;
+    es_info info;
+    for (int shown = 0; id && shown < ANCESTORS_SHOWN; shown++) {
+        bool lives = es_process_info((es_pid){.id = id}, &info);
+        esi_text_str(text, shown ? ", " : "");
+        if (lives && info.name.w) {
+            append_atom(text, info.name.w);
+            esi_text_char(text, ' ');
+        }
+        append_pid(text, id);
+        if (lives && info.label[0]) {
+            esi_text_str(text, " (");
+            esi_text_printable(text, info.label, strlen(info.label));
+            esi_text_char(text, ')');
+        }
+        id = lives ? info.parent.id : 0;
+    }
+    if (text->length)
+        esi_draft_finish(r, "ancestors");
+}
+
+static void add_first_call(struct esi_draft *r, const struct esi_process *p)
+{
+    append_place(esi_draft_field(r), (uintptr_t)p->function);
+    esi_draft_finish(r, "first call");
+}
+
+static void add_metadata(struct esi_draft *r, const struct esi_process *p)
+{
+    const struct esi_process_extra *extra = p->extra;
+    struct esi_log_field fields[ESI_LOG_FIELDS];
+    int count =
+        extra && extra->metadata ? esi_log_unpack(extra->metadata, extra->metadata_size, fields, 0) : 0;
+    struct esi_text *text = esi_draft_field(r);
+    for (int i = 0; i < count; i++) {
+        esi_text_str(text, i ? " " : "");
+        esi_text_printable(text, fields[i].key, strlen(fields[i].key));
+        esi_text_char(text, '=');
+        esi_text_printable(text, fields[i].value, fields[i].length);
+    }
+    if (count)
+        esi_draft_finish(r, "metadata");
+}
+
+/* What a supervised process needs besides, as OTP's crash report has it. */
+static void add_family(struct esi_draft *r, struct esi_process *p)
+{
+    add_waiting(r, p);
+    add_metadata(r, p);
+    if (!esi_report_decider(p))
+        return;
+    add_first_call(r, p);
+    add_ancestors(r, p);
+}
+
+static void add_overflow(struct esi_draft *r, struct esi_process *p)
 {
     size_t bytes =
         p->fiber.stack ? (size_t)(p->fiber.stack->high - p->fiber.stack->guard_low) - ESI_STACK_GUARD : 0;
@@ -425,28 +279,28 @@ static void add_overflow(struct report *r, struct esi_process *p)
     esi_text_str(&r->heading, " KiB stack");
 }
 
-static void add_fault_hint(struct report *r, struct esi_process *p, const struct esi_fault *fault)
+static void add_fault_hint(struct esi_draft *r, struct esi_process *p, const struct esi_fault *fault)
 {
-    struct esi_text *text = field(r);
+    struct esi_text *text = esi_draft_field(r);
     if (fault->kind == ESI_FAULT_STACK_OVERFLOW) {
         size_t bytes =
             p->fiber.stack ? (size_t)(p->fiber.stack->high - p->fiber.stack->low) : ESI_STACK_DEFAULT;
         esi_text_str(text, "spawn it with ES_WITH(.stack_size_bytes = ");
         esi_text_u64(text, (bytes / 4096 + 1) * 4096 * 4);
         esi_text_str(text, "), keep large arrays off the stack, or use es_on_big_stack()");
-        finish(r, "hint");
+        esi_draft_finish(r, "hint");
     } else if (fault->kind == ESI_FAULT_SEGV && fault->address < 4096) {
         esi_text_str(text, "a NULL pointer was used");
-        finish(r, "hint");
+        esi_draft_finish(r, "hint");
     }
 }
 
 void esi_report_fault(struct esi_process *p, const struct esi_fault *fault, es_term reason)
 {
     if (fault->suppressed)
-        say_suppressed(fault->suppressed);
+        esi_draft_tell_suppressed(fault->suppressed);
     bool is_overflow = fault->kind == ESI_FAULT_STACK_OVERFLOW;
-    struct report *r = start("error", is_overflow ? "E0203" : "E0101", p->id);
+    struct esi_draft *r = esi_draft_begin(ESI_LOG_ERROR, is_overflow ? "E0203" : "E0101", p->id);
     if (!r)
         return;
     if (is_overflow) {
@@ -457,18 +311,19 @@ void esi_report_fault(struct esi_process *p, const struct esi_fault *fault, es_t
         esi_print_short(&r->heading, reason);
     }
     if (fault->text[0])
-        say(r, "assertion", fault->text);
+        esi_draft_say(r, "assertion", fault->text);
     add_frames(r, p, fault->frames, fault->frame_count);
     if (fault->kind == ESI_FAULT_SEGV || fault->kind == ESI_FAULT_BUS) {
-        struct esi_text *text = field(r);
+        struct esi_text *text = esi_draft_field(r);
         esi_text_str(text, "address 0x");
         esi_text_hex(text, fault->address);
-        finish(r, "touched");
+        esi_draft_finish(r, "touched");
     }
     add_messages(r, p);
+    add_family(r, p);
     add_told(r, p);
     add_fault_hint(r, p, fault);
-    publish(r);
+    esi_report_publish_decided(r, p);
 }
 
 /* No error: normal, shutdown, {shutdown, _}, killed. A fault: {signal, _, _}, which has been reported. */
@@ -503,9 +358,7 @@ static const char *hint_for(es_term reason)
 
 bool esi_report_wants_exit(es_term reason)
 {
-    if (!atomic_load_explicit(&is_configured, memory_order_acquire))
-        esi_report_configure();
-    return atomic_load_explicit(&tells_exits, memory_order_relaxed) && !is_passed_over(reason);
+    return esi_draft_tells_exits() && !is_passed_over(reason);
 }
 
 /* Had it too much memory, and is that why it ends? */
@@ -514,22 +367,22 @@ static bool was_over_its_limit(struct esi_process *p, es_term reason)
     return p->extra && p->extra->over_limit_bytes && es_is(reason, es_am_killed);
 }
 
-static void add_limit(struct report *r, struct esi_process *p)
+static void add_limit(struct esi_draft *r, struct esi_process *p)
 {
-    struct esi_text *text = field(r);
+    struct esi_text *text = esi_draft_field(r);
     esi_text_i64(text, p->extra->over_limit_bytes);
     esi_text_str(text, " bytes, its limit is ");
     esi_text_u64(text, p->extra->memory_limit_bytes);
-    finish(r, "memory");
+    esi_draft_finish(r, "memory");
 }
 
 void esi_report_crash(struct esi_process *p, es_term reason)
 {
     uintptr_t frames[ESI_FAULT_FRAMES];
     bool is_over = was_over_its_limit(p, reason);
-    if ((is_passed_over(reason) && !is_over) || !admits())
+    if ((is_passed_over(reason) && !is_over) || !esi_draft_is_admitted())
         return;
-    struct report *r = start("error", "E0101", p->id);
+    struct esi_draft *r = esi_draft_begin(ESI_LOG_ERROR, "E0101", p->id);
     if (!r)
         return;
     append_process(&r->heading, p);
@@ -539,36 +392,42 @@ void esi_report_crash(struct esi_process *p, es_term reason)
     if (is_over)
         add_limit(r, p);
     add_messages(r, p);
+    add_family(r, p);
     add_told(r, p);
     const char *hint = p->is_faulted ? hint_for(is_over ? es_from_atom(es_am_memory_limit) : reason) : NULL;
     if (hint)
-        say(r, "hint", hint);
-    publish(r);
+        esi_draft_say(r, "hint", hint);
+    esi_report_publish_decided(r, p);
+}
+
+bool esi_report_is_awaited(struct esi_process *p)
+{
+    return !esi_draft_is_off() && !is_passed_over(p->reason) && esi_report_decider(p);
 }
 
 /* ---- the watchdog's ---- */
 
-static void append_runner(struct report *r, const struct esi_long_run *run)
+static void append_runner(struct esi_draft *r, const struct esi_long_run *run)
 {
     append_who(&r->heading, run->id, run->name, run->label ? run->label : "", 0);
 }
 
-static void add_whereabouts(struct report *r, const struct esi_long_run *run)
+static void add_whereabouts(struct esi_draft *r, const struct esi_long_run *run)
 {
     if (run->place && run->place[0]) {
-        esi_text_str(field(r), run->place);
-        finish(r, "blocked");
+        esi_text_str(esi_draft_field(r), run->place);
+        esi_draft_finish(r, "blocked");
     } else if (run->pc) {
-        append_place(field(r), run->pc);
-        finish(r, "at");
+        append_place(esi_draft_field(r), run->pc);
+        esi_draft_finish(r, "at");
     }
 }
 
 void esi_report_long_run(const struct esi_long_run *run)
 {
-    if (!admits())
+    if (!esi_draft_is_admitted())
         return;
-    struct report *r = start("warning", "E0120", run->id);
+    struct esi_draft *r = esi_draft_begin(ESI_LOG_WARNING, "E0120", run->id);
     if (!r)
         return;
     append_runner(r, run);
@@ -577,15 +436,16 @@ void esi_report_long_run(const struct esi_long_run *run)
     esi_text_str(&r->heading, " ms without a runtime call");
     add_whereabouts(r, run);
     if (run->moved_count > 0) {
-        struct esi_text *text = field(r);
+        struct esi_text *text = esi_draft_field(r);
         esi_text_i64(text, run->moved_count);
         esi_text_str(text, run->moved_count == 1 ? " process to a spare thread ("
                                                  : " processes to a spare thread (");
         esi_text_i64(text, run->spare_count);
         esi_text_str(text, " in use)");
-        finish(r, "moved");
+        esi_draft_finish(r, "moved");
     }
-    say(r, "hint",
+    esi_draft_say(
+        r, "hint",
         esi_node.is_sim ? "the simulated world and its clock stand still for it; es_sleep(), es_wait_fd() "
                           "and their like take no real time"
         : esi_node.is_driven
@@ -593,14 +453,14 @@ void esi_report_long_run(const struct esi_long_run *run)
               "them run"
         : run->place && run->place[0] ? "nothing is broken; es_wait_fd() and its like wait without a thread"
                                       : "nothing is broken; es_yield() in the loop keeps it on one thread");
-    publish(r);
+    esi_draft_publish(r);
 }
 
 void esi_report_stranded(const struct esi_long_run *run)
 {
-    if (!admits())
+    if (!esi_draft_is_admitted())
         return;
-    struct report *r = start("error", "E0121", run->id);
+    struct esi_draft *r = esi_draft_begin(ESI_LOG_ERROR, "E0121", run->id);
     if (!r)
         return;
     append_runner(r, run);
@@ -608,7 +468,8 @@ void esi_report_stranded(const struct esi_long_run *run)
     esi_text_i64(&r->heading, run->ran_ms);
     esi_text_str(&r->heading, " ms and counts as ended");
     add_whereabouts(r, run);
-    say(r, "its thread", "stays apart and runs nothing else; its memory is kept");
-    say(r, "hint", "code that cannot be interrupted needs a time-out of its own, or a program of its own");
-    publish(r);
+    esi_draft_say(r, "its thread", "stays apart and runs nothing else; its memory is kept");
+    esi_draft_say(r, "hint",
+                  "code that cannot be interrupted needs a time-out of its own, or a program of its own");
+    esi_draft_publish(r);
 }

@@ -1,11 +1,13 @@
-/* proc/contain/report.h - what a crash looks like to who reads stderr.
+/* proc/contain/report.h - what a crash looks like to who reads the log.
  *
- * One report a crash, at most 15 lines, written at once; with ES_LOG=json one object on one line with the same fields. At most
+ * One report a crash, at most 16 lines, in one piece. If its supervisor (ESI_FLAG_DECIDES) hears of the end, it waits for what that decides, at
+ * most for a second, and says it, too. With ES_LOG=json one object on one line with the same fields. At most
  * 20 a second, then a line that says how many were left out. ES_REPORTS=0 switches them off; ES_REPORTS=all also tells of processes
  * that end by themselves with a reason that is no error of theirs. */
 #ifndef PROC_CONTAIN_REPORT_H
 #define PROC_CONTAIN_REPORT_H
 
+#include "proc/contain/decide.h"
 #include "proc/contain/fault.h"
 
 /* May a report be made now? Counts as one. `*suppressed`: how many were not, before this one. Any thread. */
@@ -20,6 +22,10 @@ void esi_report_fault(struct esi_process *p, const struct esi_fault *fault, es_t
  * for too much memory) are passed over, as are faults, which have been reported. Not for a reason that came by a signal from
  * somebody else. Called by `p` itself, or on its behalf, before its links and monitors are told. */
 void esi_report_crash(struct esi_process *p, es_term reason);
+
+/* `p` ended by itself, and its supervisor, which hears of it, has something to add: then that is told although exits are not, as a rule. Where it was is
+ * not told. Cheap where reports are off. On behalf of `p`, before its links are told. */
+bool esi_report_is_awaited(struct esi_process *p);
 
 /* Is it to be told that a process exits by itself with `reason`: ES_REPORTS=all, and a reason that is not passed over? */
 bool esi_report_wants_exit(es_term reason);

@@ -34,8 +34,10 @@ __attribute__((noinline)) void esi_trail_note(struct esi_process *self)
 
 void esi_trail_free(struct esi_process *p)
 {
-    if (p->extra && p->extra->trail)
-        esi_block_free(p->extra->trail, sizeof *p->extra->trail);
+    if (!p->extra || !p->extra->trail)
+        return;
+    esi_block_free(p->extra->trail, sizeof *p->extra->trail);
+    p->extra->trail = NULL;
 }
 
 /* ---- reading it ---- */

@@ -45,6 +45,8 @@ struct esi_message {
     union {
         const struct esi_signal_kind *kind; /* NULL: a message for user code */
         uint64_t timer;                     /* a timer's, until it fires: its reference's id */
+        struct esi_message
+            *tuple; /* of a typed message that a react handler has in hand: its tuple form, or NULL */
     };
     es_term term; /* its root; ES_NONE in a signal, a typed message, or raw memory */
     union {

@@ -35,16 +35,24 @@ static void release(struct esi_process *self, struct esi_message *message)
     esi_message_free_here(message);
 }
 
-/* The tuple form of a typed message, as one more block in hand, hung on `message`; ES_NONE: no memory. */
-static es_term tuple_of(struct esi_process *self, struct esi_message *message)
+/* The tuple form of a typed message, as one more block in hand; NULL: no memory. */
+static struct esi_message *tuple_of(struct esi_process *self, const struct esi_message *message)
 {
-    struct esi_message *copy = esi_struct_to_message(message->type, message->words);
-    if (!copy)
-        return es_none();
-    copy->to = self->id;
-    self->memory_bytes += (int64_t)copy->size_bytes;
-    hold(self, copy);
-    return copy->term;
+    struct esi_message *tuple = esi_struct_to_message(message->type, message->words);
+    if (!tuple)
+        return NULL;
+    tuple->to = self->id;
+    self->memory_bytes += (int64_t)tuple->size_bytes;
+    hold(self, tuple);
+    return tuple;
+}
+
+/* What hangs on a message in hand, which is left with nothing of a handler's. */
+static struct esi_message *take_tuple(struct esi_message *message)
+{
+    struct esi_message *tuple = message->is_typed ? message->tuple : NULL;
+    message->kind = NULL;
+    return tuple;
 }
 
 es_term esi_hand_over(struct esi_process *self, struct esi_message *message)
@@ -53,15 +61,37 @@ es_term esi_hand_over(struct esi_process *self, struct esi_message *message)
     esi_message_uncount(self, message);
     hold(self, message);
     self->hand = message;
-    return message->is_typed ? tuple_of(self, message) : message->term;
+    if (!message->is_typed)
+        return message->term;
+    message->tuple = tuple_of(self, message);
+    return message->tuple ? message->tuple->term : es_none();
+}
+
+/* Out of the hand, without its tuple. */
+static struct esi_message *leave_hand(struct esi_process *self)
+{
+    struct esi_message *message = self->hand, *tuple = message ? take_tuple(message) : NULL;
+    self->hand = NULL;
+    if (tuple)
+        release(self, tuple);
+    return message;
 }
 
 void esi_hand_done(struct esi_process *self)
 {
-    struct esi_message *message = self->hand;
-    self->hand = NULL;
+    struct esi_message *message = leave_hand(self);
     if (message)
         release(self, message);
+}
+
+void esi_hand_back(struct esi_process *self)
+{
+    struct esi_message *message = leave_hand(self);
+    if (!message)
+        return;
+    esi_list_remove(&message->in_list);
+    message->state = ESI_BLOCK_SENT;
+    esi_mailbox_put_back(&self->mailbox, message);
 }
 
 void *esi_struct_of(es_term message, const struct es_struct_descriptor *type)
@@ -69,9 +99,10 @@ void *esi_struct_of(es_term message, const struct es_struct_descriptor *type)
     struct esi_process *self = esi_enter();
     void *payload = NULL;
     if (self && self->hand && self->hand->is_typed && esi_struct_is_same(self->hand->type, type)) {
-        self->hand->state = ESI_BLOCK_OWNED;
-        payload = self->hand->words;
-        self->hand = NULL;
+        struct esi_message *taken = self->hand;
+        self->hand = take_tuple(taken); /* the handler sees it until it comes back */
+        taken->state = ESI_BLOCK_OWNED;
+        payload = taken->words;
     } else if (self && !es_is_none(message)) {
         payload = esi_struct_from_message(self, type, message);
     }

@@ -146,6 +146,30 @@ es_err esi_send_pid(es_pid to, es_term message)
     return done(self, send_local(self, to.id, message));
 }
 
+es_err esi_send_tagged(es_pid to, es_atom tag, es_term message)
+{
+    enum { PAIR = 2, WORDS = 1 + PAIR };
+    struct esi_process *self = esi_enter_here();
+    if (__builtin_expect(!self || to.node, 0)) {
+        if (self)
+            esi_leave_here();
+        return esi_send_pid(to, es_lend(ES_TUPLE(tag, message)));
+    }
+    struct esi_message *block;
+    es_err error = esi_message_copy_behind_here(WORDS * sizeof(uint64_t), message, &block);
+    if (error == ES_EINVAL)
+        esi_badarg(self, "send");
+    if (error != ES_OK)
+        return done(self, esi_fail(self, error, "send: %s", es_strerror(error)));
+    block->words[0] = ESI_HEADER(ESI_TUPLE, PAIR);
+    block->words[1] = tag.w;
+    block->words[2] = block->term.w;
+    block->term = (es_term){esi_word_of_box(block->words)};
+    block->tag = esi_tuple_tag(PAIR, tag);
+    esi_send_block(self, to.id, block);
+    return done(self, ES_OK);
+}
+
 static es_err send_name(struct esi_process *self, es_atom to, es_term message)
 {
     uint64_t id = esi_plug.whereis ? esi_plug.whereis(to) : 0;

@@ -11,4 +11,7 @@ void esi_send_block(struct esi_process *self, uint64_t to, struct esi_message *m
 /* The same past the limit, for what its receiver asked for and so bounds itself. In the runtime, any thread. */
 void esi_send_uncounted(uint64_t to, struct esi_message *message);
 
+/* es_send(to, {Tag, Message}) with one copy of `message`. Any thread. */
+es_err esi_send_tagged(es_pid to, es_atom tag, es_term message);
+
 #endif

@@ -230,6 +230,12 @@ static void serve(struct esi_worker *w, struct esi_process *p)
     }
 }
 
+/* Its destructors run on a stack: it ends when there is one. */
+static bool owns_something(const struct esi_process *p)
+{
+    return p->extra && !esi_list_is_empty(&p->extra->owned);
+}
+
 /* It stands before its function and cannot run: suspended, nothing to react to, or no memory for a stack. */
 static void cannot_run(struct esi_worker *w, struct esi_process *p)
 {
@@ -238,6 +244,10 @@ static void cannot_run(struct esi_worker *w, struct esi_process *p)
         return;
     }
     esi_process_doom(p, es_from_atom(es_am_system_limit));
+    if (owns_something(p)) {
+        esi_make_runnable(p, false);
+        return;
+    }
     esi_end_without_stack(p);
     esi_process_gone(p);
 }
@@ -296,6 +306,8 @@ static void landed(struct esi_worker *w)
         esi_fiber_restart(&p->fiber, esi_end_main, p);
         p->request = ESI_REQUEST_YIELD;
     }
+    if (!p->is_doomed && !p->is_ending)
+        esi_fiber_restart(&p->fiber, esi_last_words_main, p);
     atomic_store_explicit(&w->current, NULL, memory_order_relaxed);
     esi_make_runnable(p, w->scheduler != NULL);
 }
