@@ -24,14 +24,15 @@ test|libcmocka-dev|file /usr/include/cmocka.h|required|the test framework
 test|cmake|cmd cmake|required|a consumer of the installed library is built with it
 test|clang-format|cmd clang-format|optional|checks the form of the code
 test|patch|cmd patch|required|puts in the bugs that the tests must find
+test|gcc-aarch64-linux-gnu|cmd aarch64-linux-gnu-gcc|optional|compiles the machine's room for aarch64
+test|libc6-dev-arm64-cross|file /usr/aarch64-linux-gnu/include/stdio.h|optional|the headers of the C library for aarch64
+test|qemu-user|cmd qemu-aarch64|optional|runs what was compiled for aarch64
 test|shellcheck|cmd shellcheck|optional|checks the scripts
 test|spin|cmd spin|optional|checks the models of the lock-free parts
-test|patch|cmd patch|optional|puts faults into copies of the sources, which the explorer must find
 test|valgrind|cmd valgrind|optional|counts the instructions of the paths that must stay short, and checks the memory of simulated worlds
 test|libosip2-dev|file /usr/include/osip2/osip.h|optional|parses SIP in the telephone exchange example
 test|libuv1-dev|file /usr/include/uv.h|optional|an event loop that drives a node in an example
 test|sip-tester|cmd sipp|optional|plays the telephones of the exchange example
-test|patch|cmd patch|optional|puts bugs in that the fuzzers must find
 test|wrk|cmd wrk|optional|asks the HTTP example in scripts/http-soak
 test|erlang-base|cmd erl|optional|the real Erlang that the semantic cases are compared with
 demo|libosip2-dev|file /usr/include/osip2/osip.h|required|parses SIP in the telephone exchange example

@@ -171,16 +171,17 @@ ES_NORETURN void esi_gen_bad_return(struct esi_gen *gen, es_answer answer)
     esi_gen_stop(gen, es_lend(ES_TUPLE(bad_return_value, name)));
 }
 
-/* It will be called again, with the message in hand or, where it gave that away, with one for nobody. */
+/* It will be called again: with the message in hand or, where it gave that away, with the next one, which comes back
+ * behind it. Where none waits it sends itself one for nobody. */
 static void come_again(struct esi_gen *gen)
 {
     struct esi_gen_more *more = esi_gen_more(gen);
     struct esi_process *self = esi_enter();
     more->again = self->hand ? ESI_GEN_AGAIN : ESI_GEN_AGAIN_FIRST;
+    bool none_waits = !self->hand && !self->mailbox.count;
     self->react = handle; /* it may not have come so far */
     esi_leave();
-    if (more->again == ESI_GEN_AGAIN_FIRST &&
-        es_send(es_self(), ES_TUPLE(es_am_timeout, 0, idle_atom)) != ES_OK)
+    if (none_waits && es_send(es_self(), ES_TUPLE(es_am_timeout, 0, idle_atom)) != ES_OK)
         es_exit(es_am_system_limit);
 }
 

@@ -105,15 +105,18 @@ answer_waiting(#{waiting := Waiting, ended := Ended} = S) ->
     [From ! {oracle_noted, self()} || {From, _} <- Now],
     S#{waiting := Later}.
 
-%% The first process has ended: who is there still lives on, as far as the scenario goes.
+%% The first process has ended: who is there still lives on, as far as the scenario goes. All are asked before the first is
+%% ended, which may end others through their links.
 finish(#{watched := Watched} = S) ->
-    tell(maps:fold(fun(Ref, Pid, Acc) -> note_last(is_process_alive(Pid), Ref, Pid, Acc) end, S, Watched)).
+    Last = [{Pid, Ref, is_process_alive(Pid)} || {Ref, Pid} <- maps:to_list(Watched)],
+    [exit(Pid, kill) || {Pid, _, true} <- Last],
+    tell(lists:foldl(fun note_last/2, S, Last)).
 
-note_last(true, Ref, Pid, S) ->
-    exit(Pid, kill),
-    receive {'DOWN', Ref, process, _, _} -> note({Pid, 'end', none, lives, {value, true}}, S) end;
-note_last(false, Ref, Pid, S) ->
-    receive {'DOWN', Ref, process, _, Reason} -> note({Pid, 'end', none, ends, {value, Reason}}, S) end.
+note_last({Pid, Ref, IsAlive}, S) ->
+    receive
+        {'DOWN', Ref, process, _, _} when IsAlive -> note({Pid, 'end', none, lives, {value, true}}, S);
+        {'DOWN', Ref, process, _, Reason} -> note({Pid, 'end', none, ends, {value, Reason}}, S)
+    end.
 
 tell(#{head := {Id, Title, Round}, notes := Newest, names := Pids}) ->
     Notes = lists:reverse(Newest),

@@ -18,6 +18,7 @@ struct process {
     es_term pid, role;
     es_ref monitor;
     bool is_watched, has_ended;
+    bool lives_on;      /* at the end of the round */
     es_term waiting[4]; /* who wants to know when it has ended */
     int waiting_count;
 };
@@ -269,27 +270,47 @@ static bool handle_one(void)
 
 /* ---- a round ---- */
 
-/* The last that is seen of a process: it lives, until it is killed here, or it is about to end. */
-static void note_last(struct process *p)
+static bool is_left(const struct process *p)
+{
+    return p->is_watched && !p->has_ended;
+}
+
+static bool is_alive(const struct process *p)
 {
     es_pid pid;
-    es_term reason;
-    bool is_alive = es_get_pid(p->pid, &pid) && es_is_alive(pid);
-    if (is_alive)
+    return es_get_pid(p->pid, &pid) && es_is_alive(pid);
+}
+
+static void end_it(const struct process *p)
+{
+    es_pid pid;
+    if (es_get_pid(p->pid, &pid))
         es_send_exit(pid, es_am_kill);
+}
+
+/* The last that is seen of a process: it lived until it was killed here, or it was about to end. */
+static void note_last(const struct process *p)
+{
+    es_term reason;
     es_receive {
         es_case(ES_TUPLE(es_am_DOWN, p->monitor, ES_ANY, ES_ANY, &reason))
             add_note((struct note){p->pid, es_from_atom(end), es_from_atom(none),
-                                   es_from_atom(is_alive ? lives : ends),
-                                   is_alive ? es_from_atom(es_am_true) : es_keep(reason)});
+                                   es_from_atom(p->lives_on ? lives : ends),
+                                   p->lives_on ? es_from_atom(es_am_true) : es_keep(reason)});
     }
 }
 
-/* The first process has ended: who is there still lives on, as far as the scenario goes. */
+/* The first process has ended: who is there still lives on, as far as the scenario goes. All are asked before the
+ * first is ended, which may end others through their links. */
 static void end_the_rest(void)
 {
     for (int i = 0; i < r.process_count; i++)
-        if (r.processes[i].is_watched && !r.processes[i].has_ended)
+        r.processes[i].lives_on = is_left(&r.processes[i]) && is_alive(&r.processes[i]);
+    for (int i = 0; i < r.process_count; i++)
+        if (r.processes[i].lives_on)
+            end_it(&r.processes[i]);
+    for (int i = 0; i < r.process_count; i++)
+        if (is_left(&r.processes[i]))
             note_last(&r.processes[i]);
 }
 

@@ -749,6 +749,65 @@ STORY(a_message_that_waits_survives_a_continue_that_is_left_early, "")
     EXPECT(is_quiet());
 }
 
+/* Goes on and on by es_answer_now() while a message waits; notes what memory the program has at both ends. */
+typedef struct {
+    int64_t left;
+    long first_kb, last_kb;
+} piling;
+
+static long resident_kb(void)
+{
+    long size, resident = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    EXPECT(file && fscanf(file, "%ld %ld", &size, &resident) == 2);
+    if (file)
+        fclose(file);
+    return resident * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+static es_answer piling_init(piling *self, es_term args)
+{
+    EXPECT(es_match(args, &self->left));
+    es_cast(es_self(), first);
+    es_answer_now(es_with_continue(es_ok(), 0));
+}
+
+static es_answer piling_continue(piling *self, es_term what)
+{
+    (void)what;
+    if (!self->first_kb)
+        self->first_kb = resident_kb();
+    if (--self->left > 0)
+        es_answer_now(es_with_continue(es_ok(), 0));
+    self->last_kb = resident_kb();
+    return es_ok();
+}
+
+static es_answer piling_cast(piling *self, es_term message)
+{
+    (void)message;
+    tell(first, es_lend(ES_TUPLE(self->left, (int64_t)(self->last_kb - self->first_kb))));
+    return es_ok();
+}
+ES_SERVER(piling_server, piling, .init = piling_init, .continued = piling_continue, .cast = piling_cast);
+
+/* A note a round would stay until the last one. */
+STORY(rounds_of_continue_in_front_of_a_message_take_no_memory, "")
+{
+    enum { ROUNDS = 300000 };
+    int64_t left = -1, more_kb = 0;
+    listen_to_it();
+    es_start(&piling_server, ROUNDS);
+    es_receive {
+        es_case(ES_TUPLE(es_am_event, first, ES_TUPLE(&left, &more_kb))) {
+        }
+        es_after(60000) {
+        }
+    }
+    EXPECT(left == 0);
+    EXPECT(more_kb < ROUNDS * 64 / 1024 / 4);
+}
+
 static int64_t early_memory_after(es_pid p, int rounds)
 {
     es_info info = {0};
@@ -1045,6 +1104,7 @@ int main(void)
         cmocka_unit_test(what_callbacks_that_are_left_early_ask_for_takes_no_stack),
         cmocka_unit_test(who_leaves_a_callback_early_right_after_its_birth_is_born_once),
         cmocka_unit_test(a_message_that_waits_survives_a_continue_that_is_left_early),
+        cmocka_unit_test(rounds_of_continue_in_front_of_a_message_take_no_memory),
         cmocka_unit_test(what_a_callback_went_on_with_is_not_kept_when_that_is_left_early),
         cmocka_unit_test(an_idle_time_of_0_is_ended_by_a_message_alone),
         cmocka_unit_test(of_a_parcel_nothing_is_kept),
