@@ -39,7 +39,8 @@ ES_API es_err esi_pool_call(es_term pool, es_term request, int64_t timeout_ms, e
 #define es_pool_call(pool, x, timeout_ms, out) \
     esi_pool_call(es_lend(ES_T(pool)), es_lend(ES_T(x)), (timeout_ms), (out))
 
-/* A worker for the caller alone, until es_pool_give() or the caller's end. Errors as above. Process only. */
+/* A worker for the caller alone, until es_pool_give() or the caller's end. Errors as above. Who gives back what it does not have changes nothing.
+ * Process only. */
 #define es_pool_take(pool, timeout_ms, worker) esi_pool_take(es_lend(ES_T(pool)), (timeout_ms), (worker))
 #define es_pool_give(pool, worker)             esi_pool_give(es_lend(ES_T(pool)), (worker))
 #endif

@@ -16,18 +16,23 @@ ES_ATOMS(take, give, forget, all_busy);
 
 enum { SHUTDOWN_MS = 5000 }; /* of all workers together */
 
+/* Who asked for a worker. */
+struct pool_user {
+    es_pid pid;
+    es_ref monitor; /* it is watched from the asking on; id 0: nobody */
+    es_ref tag;     /* of the asking: who gave up waiting is known by it */
+};
+
 struct pool_worker {
     struct esi_list in_pool; /* idle: the last that came back first; busy */
     es_pid pid;
-    es_ref user;     /* the monitor of who has it; id 0: nobody */
-    es_ref asked_by; /* the tag of who took it: who gave up waiting just then gives it back by that */
+    struct pool_user user; /* who has it */
 };
 
 struct pool_wait {
     struct esi_list in_queue;
     es_term from; /* es_keep()'s */
-    es_ref tag;
-    es_pid user;
+    struct pool_user user;
 };
 
 typedef struct {
@@ -69,11 +74,10 @@ static void add_worker(pool_state *p)
     p->count++;
 }
 
-static void hand_out(pool_state *p, es_term from, es_pid user, es_ref tag)
+static void hand_out(pool_state *p, es_term from, struct pool_user user)
 {
     struct pool_worker *worker = WORKER_OF(esi_list_pop_front(&p->idle));
-    worker->user = es_monitor(user);
-    worker->asked_by = tag;
+    worker->user = user;
     esi_list_push_back(&p->busy, &worker->in_pool);
     ESI_SURELY(es_reply_to(from, ES_TUPLE(es_am_ok, worker->pid)));
 }
@@ -85,7 +89,7 @@ static void serve_queue(pool_state *p)
             add_worker(p);
         struct pool_wait *wait = WAIT_OF(esi_list_pop_front(&p->queue));
         p->waiting--;
-        hand_out(p, wait->from, wait->user, wait->tag);
+        hand_out(p, wait->from, wait->user);
         es_drop(wait->from);
         es_free(wait);
     }
@@ -101,8 +105,8 @@ static void dismiss(pool_state *p, struct pool_worker *worker)
 
 static void come_back(pool_state *p, struct pool_worker *worker)
 {
-    es_demonitor(worker->user, ES_DEMONITOR_FLUSH);
-    worker->user = worker->asked_by = (es_ref){0};
+    es_demonitor(worker->user.monitor, ES_DEMONITOR_FLUSH);
+    worker->user = (struct pool_user){0};
     esi_list_remove(&worker->in_pool);
     if (p->count > size_of(p) && p->waiting == 0)
         dismiss(p, worker);
@@ -111,40 +115,68 @@ static void come_back(pool_state *p, struct pool_worker *worker)
     serve_queue(p);
 }
 
-static es_answer take_one(pool_state *p, es_from from, es_pid user, es_ref tag)
+static es_answer take_one(pool_state *p, es_from from, struct pool_user user)
 {
     if (esi_list_is_empty(&p->idle) && p->count < most_of(p))
         add_worker(p);
+    if (esi_list_is_empty(&p->idle) && p->waiting >= p->spec->queue_limit)
+        return es_reply(all_busy);
+    user.monitor = es_monitor(user.pid);
     if (!esi_list_is_empty(&p->idle)) {
-        hand_out(p, from, user, tag);
+        hand_out(p, from, user);
         return es_noreply();
     }
-    if (p->waiting >= p->spec->queue_limit)
-        return es_reply(all_busy);
     struct pool_wait *wait = es_alloc(sizeof *wait);
-    *wait = (struct pool_wait){.from = es_keep(from), .tag = tag, .user = user};
+    *wait = (struct pool_wait){.from = es_keep(from), .user = user};
     esi_list_push_back(&p->queue, &wait->in_queue);
     p->waiting++;
     return es_noreply();
 }
 
-/* Who asked under `tag` waits no more: it is in the queue, or was just given a worker of which it will not hear. */
-static void forget_asker(pool_state *p, es_ref tag)
+static void leave_queue(pool_state *p, struct pool_wait *wait)
+{
+    es_demonitor(wait->user.monitor, ES_DEMONITOR_FLUSH);
+    esi_list_remove(&wait->in_queue);
+    p->waiting--;
+    es_drop(wait->from);
+    es_free(wait);
+}
+
+static bool by_tag(const struct pool_user *user, es_ref tag)
+{
+    return es_ref_equal(user->tag, tag);
+}
+
+static bool by_monitor(const struct pool_user *user, es_ref monitor)
+{
+    return es_ref_equal(user->monitor, monitor);
+}
+
+/* Who is known by `ref` wants no worker any more: it is in the queue, or has one (of which who gave up just then has not heard). */
+static void forget_user(pool_state *p, bool (*is_known)(const struct pool_user *, es_ref), es_ref ref)
 {
     ESI_LIST_EACH_SAFE(node, &p->queue)
     {
-        struct pool_wait *wait = WAIT_OF(node);
-        if (!es_ref_equal(wait->tag, tag))
-            continue;
-        esi_list_remove(node);
-        p->waiting--;
-        es_drop(wait->from);
-        es_free(wait);
-        return;
+        if (is_known(&WAIT_OF(node)->user, ref)) {
+            leave_queue(p, WAIT_OF(node));
+            return;
+        }
     }
     ESI_LIST_EACH_SAFE(node, &p->busy)
     {
-        if (es_ref_equal(WORKER_OF(node)->asked_by, tag)) {
+        if (is_known(&WORKER_OF(node)->user, ref)) {
+            come_back(p, WORKER_OF(node));
+            return;
+        }
+    }
+}
+
+/* By another than its user it is not given back: that one has it still, or it is somebody else's by now. */
+static void give_back(pool_state *p, es_pid worker, es_pid user)
+{
+    ESI_LIST_EACH_SAFE(node, &p->busy)
+    {
+        if (es_pid_equal(WORKER_OF(node)->pid, worker) && es_pid_equal(WORKER_OF(node)->user.pid, user)) {
             come_back(p, WORKER_OF(node));
             return;
         }
@@ -153,28 +185,20 @@ static void forget_asker(pool_state *p, es_ref tag)
 
 static es_answer pool_call(void *self, es_term request, es_from from)
 {
-    es_pid user;
-    es_ref tag;
-    if (es_match(request, ES_TUPLE(take, &user, &tag)))
-        return take_one(self, from, user, tag);
+    struct pool_user user = {0};
+    if (es_match(request, ES_TUPLE(take, &user.pid, &user.tag)))
+        return take_one(self, from, user);
     return esi_unknown(request);
 }
 
 static es_answer pool_cast(void *self, es_term message)
 {
-    pool_state *p = self;
-    es_pid pid;
+    es_pid worker, user;
     es_ref tag;
-    if (es_match(message, ES_TUPLE(give, &pid)))
-        ESI_LIST_EACH_SAFE(node, &p->busy)
-        {
-            if (es_pid_equal(WORKER_OF(node)->pid, pid)) {
-                come_back(p, WORKER_OF(node));
-                return es_noreply();
-            }
-        }
-    if (es_match(message, ES_TUPLE(forget, &tag)))
-        forget_asker(p, tag);
+    if (es_match(message, ES_TUPLE(give, &worker, &user)))
+        give_back(self, worker, user);
+    else if (es_match(message, ES_TUPLE(forget, &tag)))
+        forget_user(self, by_tag, tag);
     return es_noreply();
 }
 
@@ -193,8 +217,8 @@ static struct pool_worker *worker_with(pool_state *p, es_pid pid)
 
 static void worker_ended(pool_state *p, struct pool_worker *worker)
 {
-    if (worker->user.id)
-        es_demonitor(worker->user, ES_DEMONITOR_FLUSH);
+    if (worker->user.monitor.id)
+        es_demonitor(worker->user.monitor, ES_DEMONITOR_FLUSH);
     esi_list_remove(&worker->in_pool);
     es_free(worker);
     p->count--;
@@ -216,13 +240,7 @@ static es_answer pool_info(void *self, es_term message)
     }
     if (!es_match(message, ES_TUPLE(es_am_DOWN, &monitor, ES_ANY, ES_ANY, ES_ANY)))
         return esi_unknown(message);
-    ESI_LIST_EACH_SAFE(node, &p->busy)
-    {
-        if (es_ref_equal(WORKER_OF(node)->user, monitor)) {
-            come_back(p, WORKER_OF(node));
-            break;
-        }
-    }
+    forget_user(p, by_monitor, monitor);
     return es_noreply();
 }
 
@@ -331,7 +349,7 @@ es_err esi_pool_take(es_term pool, int64_t timeout_ms, es_pid *worker)
 
 es_err esi_pool_give(es_term pool, es_pid worker)
 {
-    return es_cast(pool, ES_TUPLE(give, worker));
+    return es_cast(pool, ES_TUPLE(give, worker, es_self()));
 }
 
 es_err esi_pool_call(es_term pool, es_term request, int64_t timeout_ms, es_term *out)

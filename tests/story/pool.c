@@ -33,6 +33,7 @@ static es_answer worker_call(worker *self, es_term request, es_from from)
 }
 ES_SERVER(worker_server, worker, .init = worker_init, .call = worker_call);
 ES_POOL(fixed_pool, .worker = &worker_server, .size = 2, .queue_limit = 100);
+ES_POOL(narrow_pool, .worker = &worker_server, .size = 1, .queue_limit = 1);
 ES_POOL(growing_pool, .worker = &worker_server, .size = 1, .most = 3);
 ES_POOL(failing_pool, .worker = &worker_server, .args = "crash", .size = 2);
 
@@ -160,6 +161,35 @@ STORY(a_worker_comes_back_however_its_user_ends, "")
     EXPECT(es_pool_take(pool, 5000, &two) == ES_OK && !es_pid_equal(one, two));
 }
 
+STORY(who_ends_while_it_waits_leaves_its_place_to_others, "")
+{
+    es_pid pool = up(&narrow_pool), one, two, waiting;
+    EXPECT(es_pool_take(pool, 5000, &one) == ES_OK);
+    waiting = es_spawn(takes_one, ES_TUPLE(es_self(), pool));
+    while (!has(pool, 1, 1))
+        es_yield();
+    EXPECT(es_pool_take(pool, 5000, &two) == ES_EFULL);
+    es_send_exit(waiting, es_am_kill);
+    while (!has(pool, 1, 0))
+        es_yield();
+    es_spawn(takes_one, ES_TUPLE(es_self(), pool));
+    while (!has(pool, 1, 1))
+        es_yield();
+    EXPECT(es_pool_give(pool, one) == ES_OK && got(done));
+}
+
+STORY(a_worker_is_given_back_by_who_has_it_alone, "")
+{
+    es_pid pool = up(&fixed_pool), one, two, three, user;
+    EXPECT(es_pool_take(pool, 5000, &one) == ES_OK && es_pool_give(pool, one) == ES_OK);
+    user = es_spawn(takes_one, ES_TUPLE(es_self(), pool)); /* has `one` now */
+    EXPECT(got(done) && es_pool_give(pool, one) == ES_OK);
+    EXPECT(es_pool_take(pool, 5000, &two) == ES_OK && !es_pid_equal(one, two));
+    EXPECT(es_pool_take(pool, 0, &three) == ES_ETIMEOUT);
+    es_send(user, let_go);
+    EXPECT(es_pool_take(pool, 5000, &three) == ES_OK && es_pid_equal(one, three));
+}
+
 STORY(a_worker_that_crashes_is_replaced, "")
 {
     es_term answer = es_none();
@@ -202,6 +232,8 @@ int main(void)
         cmocka_unit_test(who_gives_up_waiting_leaves_no_worker_behind),
         cmocka_unit_test(of_who_waited_nothing_is_kept),
         cmocka_unit_test(a_worker_comes_back_however_its_user_ends),
+        cmocka_unit_test(who_ends_while_it_waits_leaves_its_place_to_others),
+        cmocka_unit_test(a_worker_is_given_back_by_who_has_it_alone),
         cmocka_unit_test(a_worker_that_crashes_is_replaced),
         cmocka_unit_test(a_pool_whose_workers_do_not_start_does_not_either),
         cmocka_unit_test(the_workers_end_with_the_pool),
