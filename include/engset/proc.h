@@ -181,7 +181,8 @@ typedef struct esi_argument {
 
 ES_API es_pid esi_spawn(const es_spawn_options *options, void (*function)(void), esi_argument argument);
 /* Why the last call in this process failed that gives no es_err itself, es_spawn() for one. A call that goes well does not
- * reset it: ask only after a failure. es_last_detail() has the sentence to it. Any thread; each has its own. */
+ * reset it: ask only after a failure. es_last_detail() has the sentence to it. ES_ENOMEM also where there was no memory to remember it.
+ * Any thread; each has its own. */
 ES_API es_err es_last_error(void);
 
 #ifndef __cplusplus

@@ -11,6 +11,8 @@
 #include "base/list.h"
 #include "behaviour/gen.h"
 #include "behaviour/surely.h"
+#include "link/monitor.h"
+#include "platform/clock.h"
 
 ES_ATOMS(take, give, forget, all_busy);
 
@@ -68,6 +70,8 @@ static void add_worker(pool_state *p)
     es_err error = es_try_start(ES_WITH(.link = true), p->spec->worker, p->args, &worker->pid, &why);
     if (error != ES_OK && !es_is_none(why))
         esi_exit(why);
+    if (error == ES_ENOMEM)
+        es_exit(es_am_system_limit);
     if (error != ES_OK)
         es_exit(ES_TUPLE(es_am_error, es_strerror(error)));
     esi_list_push_front(&p->idle, &worker->in_pool);
@@ -267,20 +271,20 @@ static es_answer nothing(void *self)
     return es_ok();
 }
 
-static void await_end(struct pool_worker *worker, int64_t until_ns)
+/* By a monitor: its EXIT may have been taken by a callback that did not come to its end. */
+static void await_end(es_pid worker, uint64_t deadline_ns)
 {
-    int64_t left_ms = (until_ns - es_now_ns() + 999999) / 1000000;
-    bool is_down = false;
-    while (!is_down) {
+    es_ref monitor;
+    ESI_SURELY(esi_monitor_try(worker, &monitor));
+    for (bool is_down = false; !is_down;)
         es_receive {
-            es_case(ES_TUPLE(es_am_EXIT, worker->pid, ES_ANY))
+            es_case(ES_TUPLE(es_am_DOWN, monitor, ES_ANY, ES_ANY, ES_ANY))
                 is_down = true;
-            es_after(left_ms < 0 ? 0 : left_ms) {
-                ESI_SURELY(es_send_exit(worker->pid, es_am_kill));
-                left_ms = ES_INFINITY;
+            es_after(esi_ms_until(deadline_ns)) {
+                ESI_SURELY(es_send_exit(worker, es_am_kill));
+                deadline_ns = ESI_NO_DEADLINE;
             }
         }
-    }
 }
 
 /* All workers are asked to end, and waited for; a link alone would leave them when the pool ends with `normal`. */
@@ -288,7 +292,7 @@ static void pool_terminate(void *self, es_term reason)
 {
     pool_state *p = self;
     struct esi_list *lists[] = {&p->idle, &p->busy};
-    int64_t until_ns = es_now_ns() + SHUTDOWN_MS * INT64_C(1000000);
+    uint64_t deadline_ns = esi_deadline_in_ms(SHUTDOWN_MS);
     (void)reason;
     for (int i = 0; i < 2; i++)
         ESI_LIST_EACH(node, lists[i])
@@ -298,7 +302,7 @@ static void pool_terminate(void *self, es_term reason)
     for (int i = 0; i < 2; i++)
         ESI_LIST_EACH(node, lists[i])
         {
-            await_end(WORKER_OF(node), until_ns);
+            await_end(WORKER_OF(node)->pid, deadline_ns);
         }
 }
 
@@ -334,16 +338,27 @@ ES_NORETURN void esi_pool_main(const es_behaviour *pool, es_term args)
 
 /* ------------------------------------------------------------ who wants one */
 
-es_err esi_pool_take(es_term pool, int64_t timeout_ms, es_pid *worker)
+/* The worker, or in `*out` the pool's answer otherwise: the caller's. */
+static es_err take_from(es_term pool, int64_t timeout_ms, es_pid *worker, es_term *out)
 {
-    es_term answer = es_none();
     es_ref tag = es_make_ref();
-    es_err error = es_try_call(pool, ES_TUPLE(take, es_self(), tag), timeout_ms, &answer);
+    es_err error = es_try_call(pool, ES_TUPLE(take, es_self(), tag), timeout_ms, out);
     if (error == ES_ETIMEOUT)
         ESI_SURELY(es_cast(pool, ES_TUPLE(forget, tag)));
-    if (error == ES_OK && !es_match(answer, ES_TUPLE(es_am_ok, worker)))
+    if (error != ES_OK)
+        return error;
+    if (!es_match(*out, ES_TUPLE(es_am_ok, worker)))
         error = es_fail(ES_EFULL, "pool: all workers are busy, and no more may wait");
-    es_drop(answer);
+    es_drop(*out);
+    *out = es_none();
+    return error;
+}
+
+es_err esi_pool_take(es_term pool, int64_t timeout_ms, es_pid *worker)
+{
+    es_term why = es_none();
+    es_err error = take_from(pool, timeout_ms, worker, &why);
+    es_drop(why);
     return error;
 }
 
@@ -355,12 +370,11 @@ es_err esi_pool_give(es_term pool, es_pid worker)
 es_err esi_pool_call(es_term pool, es_term request, int64_t timeout_ms, es_term *out)
 {
     es_pid worker;
-    int64_t until_ns = es_now_ns() + timeout_ms * 1000000;
-    es_err error = esi_pool_take(pool, timeout_ms, &worker);
+    uint64_t deadline_ns = esi_deadline_in_ms(timeout_ms);
+    es_err error = take_from(pool, timeout_ms, &worker, out);
     if (error != ES_OK)
         return error;
-    int64_t left_ms = timeout_ms == ES_INFINITY ? ES_INFINITY : (until_ns - es_now_ns()) / 1000000;
-    error = es_try_call(worker, request, left_ms < 0 && timeout_ms != ES_INFINITY ? 0 : left_ms, out);
+    error = es_try_call(worker, request, esi_ms_until(deadline_ns), out);
     ESI_SURELY(esi_pool_give(pool, worker));
     return error;
 }

@@ -196,8 +196,7 @@ static void start_next(struct each *each, struct one *one)
     int64_t index = each->started++;
     es_get_cons(each->rest, &args, &each->rest);
     one->index = index;
-    one->deadline_ns = each->options.timeout_ms == ES_INFINITY ? ESI_NO_DEADLINE
-                                                               : esi_deadline_in_ms(each->options.timeout_ms);
+    one->deadline_ns = esi_deadline_in_ms(each->options.timeout_ms);
     one->pid = start(each->function, ES_TUPLE(each->alias, index), args, each->is_linked, &one->monitor);
     if (es_pid_is_none(one->pid))
         finish(each, index, es_am_exit, es_from_atom(es_am_system_limit));
@@ -245,14 +244,6 @@ static struct one *first_due(struct each *each)
             first = one;
     }
     return first;
-}
-
-static int64_t left_until(uint64_t deadline_ns)
-{
-    uint64_t now_ns = esi_clock_now_ns();
-    if (deadline_ns == ESI_NO_DEADLINE)
-        return ES_INFINITY;
-    return now_ns >= deadline_ns ? 0 : (int64_t)((deadline_ns - now_ns + 999999) / 1000000);
 }
 
 /* The caller ends since one is late, and takes all along. */
@@ -305,7 +296,7 @@ static void wait_for_one(struct each *each)
             finish(each, one->index, es_am_exit, what);
             forget_one(each, one);
         }
-        es_after(left_until(due->deadline_ns))
+        es_after(esi_ms_until(due->deadline_ns))
             is_late(each, due);
     }
 }

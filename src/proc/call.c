@@ -173,7 +173,7 @@ static inline __attribute__((always_inline)) es_err call_and_wait(struct esi_pro
         call->answer = es_from_atom(es_am_calling_self);
         return ES_ECLOSED;
     }
-    uint64_t deadline_ns = timeout_ms == ES_INFINITY ? ESI_NO_DEADLINE : esi_deadline_in_ms(timeout_ms);
+    uint64_t deadline_ns = esi_deadline_in_ms(timeout_ms);
     self->call = call;
     es_err error = send_call(self, call, label, tag, request);
     if (error != ES_OK) {

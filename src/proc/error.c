@@ -14,8 +14,9 @@ es_err esi_fail(struct esi_process *self, es_err error, const char *format, ...)
     char *detail = outside.detail;
     if (self) {
         struct esi_process_extra *extra = esi_process_extra(self);
+        self->forgot_error = !extra;
         if (!extra)
-            return error; /* no memory to remember it */
+            return error;
         extra->last_error = error;
         if (!extra->detail)
             extra->detail = esi_block_alloc(ESI_DETAIL_BYTES);
@@ -51,7 +52,7 @@ es_err es_last_error(void)
     struct esi_process *self = esi_enter();
     if (!self)
         return outside.last_error;
-    es_err error = self->extra ? self->extra->last_error : ES_OK;
+    es_err error = self->forgot_error ? ES_ENOMEM : self->extra ? self->extra->last_error : ES_OK;
     esi_leave();
     return error;
 }

@@ -93,10 +93,20 @@ es_ref esi_ref_new(struct esi_process *self)
 uint64_t esi_deadline_in_ms(int64_t time_ms)
 {
     uint64_t now = esi_clock_now_ns(), span;
+    if (time_ms == ES_INFINITY)
+        return ESI_NO_DEADLINE;
     if (__builtin_mul_overflow((uint64_t)time_ms, ESI_NS_PER_MS, &span) ||
         __builtin_add_overflow(now, span, &span))
         return ESI_NO_DEADLINE - 1;
     return span;
+}
+
+int64_t esi_ms_until(uint64_t deadline_ns)
+{
+    uint64_t now_ns = esi_clock_now_ns();
+    if (deadline_ns == ESI_NO_DEADLINE)
+        return ES_INFINITY;
+    return now_ns >= deadline_ns ? 0 : (int64_t)((deadline_ns - now_ns + ESI_NS_PER_MS - 1) / ESI_NS_PER_MS);
 }
 
 /* What happens after the first process has ended depends on the thread that ends the others: it is not in the trace. */

@@ -103,6 +103,7 @@ struct esi_process {
     bool has_room_waiters; /* its bonds hold some who wait for room in its mailbox */
     bool ends_itself : 1;  /* by es_exit(): nobody else made it */
     bool is_faulted : 1;   /* ends by a fault or an error of its own: worth a report */
+    bool forgot_error : 1; /* there was no memory to remember its first one */
     bool
         is_pinned; /* last_worker alone may run it: while pin_count, or once, when foreign code sends it back */
     _Atomic(uint8_t) limit_policy;  /* published, as all that follows in this line. While LIMITED */
@@ -348,8 +349,9 @@ uint64_t esi_reference_next(void);
 /* A number that the node never gave before, from the scheduler's own: no locked operation. Any thread. */
 uint64_t esi_reference_any(void);
 
-/* `time_ms` from now as an absolute time; saturates. */
+/* `time_ms` from now as an absolute time; saturates. ES_INFINITY: ESI_NO_DEADLINE. And how long it is until then, 0 when it is past. */
 uint64_t esi_deadline_in_ms(int64_t time_ms);
+int64_t esi_ms_until(uint64_t deadline_ns);
 
 /* A fresh local reference, of `self` (may be NULL); marks its mailbox: what is there is older. */
 es_ref esi_ref_new(struct esi_process *self);

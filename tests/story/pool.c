@@ -58,7 +58,8 @@ STORY(a_pool_answers_by_one_of_its_workers, "")
     es_pid pool = es_start_opt(ES_WITH(.name = "decoders", .link = true), &fixed_pool, none);
     EXPECT(es_pool_call(decoders, ES_TUPLE(square, 7), 5000, &answer) == ES_OK && es_match(answer, 49));
     EXPECT(has(pool, 2, 0));
-    EXPECT(es_pool_call(dead_pid(), 1, 5000, &answer) == ES_ECLOSED);
+    EXPECT(es_pool_call(dead_pid(), 1, 5000, &answer) == ES_ECLOSED && es_is(answer, es_am_noproc));
+    EXPECT(es_pool_call(r, 1, 5000, &answer) == ES_ECLOSED && es_is(answer, es_am_noproc));
 }
 
 static void asks(es_term args)

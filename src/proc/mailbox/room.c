@@ -210,7 +210,7 @@ bool esi_room_give_back(struct esi_process *p, uint64_t to)
 static es_err take_place_in_time(struct esi_process *self, struct esi_process *p, uint64_t to,
                                  int64_t timeout_ms)
 {
-    uint64_t deadline_ns = timeout_ms == ES_INFINITY ? ESI_NO_DEADLINE : esi_deadline_in_ms(timeout_ms);
+    uint64_t deadline_ns = esi_deadline_in_ms(timeout_ms);
     es_err error = ES_OK;
     while (error == ES_OK) {
         enum esi_room room = esi_room_take(p, to);

@@ -63,7 +63,7 @@ void es_sleep(int64_t time_ms)
         esi_badarg(self, "sleep");
     if (time_ms == 0)
         esi_yield(self);
-    uint64_t deadline_ns = time_ms == ES_INFINITY ? ESI_NO_DEADLINE : esi_deadline_in_ms(time_ms);
+    uint64_t deadline_ns = esi_deadline_in_ms(time_ms);
     while (deadline_ns == ESI_NO_DEADLINE || esi_clock_now_ns() < deadline_ns)
         esi_wait(self, deadline_ns);
     esi_leave();
