@@ -251,7 +251,7 @@ STORY(several_readers_of_one_stream_get_all_of_it, "")
         es_receive {
             es_case(ES_TUPLE(result, ES_ANY, &count))
                 total += count;
-            es_after(5000)
+            es_after(STORY_PATIENCE_MS)
                 EXPECT(!"a reader sleeps on");
         }
     }

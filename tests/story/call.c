@@ -3,7 +3,7 @@
 #include "story.h"
 #include "proc/enter.h"
 
-ES_ATOMS(add, crash, slow, silent, delegate, boom, done, a_server, hello, late);
+ES_ATOMS(add, crash, slow, silent, delegate, boom, done, a_server, hello, late, answer_now);
 
 static void answers_by_proxy(es_term argument)
 {
@@ -23,8 +23,9 @@ static void server(void)
             es_case_call(from, crash)
                 es_exit(boom);
             es_case_call(from, slow) {
-                es_sleep(20);
-                es_reply_to(from, late);
+                es_receive
+                    es_case(answer_now)
+                        es_reply_to(from, late);
             }
             es_case_call(from, silent) {
             }
@@ -56,7 +57,8 @@ STORY(a_late_answer_is_never_seen, "")
     es_term out = es_none();
     es_pid p = es_spawn(server);
     EXPECT(es_try_call(p, slow, 5, &out) == ES_ETIMEOUT);
-    es_sleep(40);
+    es_send(p, answer_now);
+    EXPECT(es_is(es_call(p, delegate, 5000), hello)); /* the late answer was given before */
     EXPECT(is_quiet());
     EXPECT(es_try_call(p, ES_TUPLE(add, 1), 5000, &out) == ES_OK); /* and is not taken for the next one's */
     EXPECT(es_match(out, ES_TUPLE(es_am_ok, 1)));
@@ -84,8 +86,9 @@ STORY(failures_come_back_from_a_call_that_tries, "GSV-09")
 static void calls(es_term argument)
 {
     es_term to, request;
-    EXPECT(es_match(argument, ES_TUPLE(&to, &request)));
-    es_call(to, request, 5);
+    int64_t time_ms;
+    EXPECT(es_match(argument, ES_TUPLE(&to, &request, &time_ms)));
+    es_call(to, request, time_ms);
     EXPECT(!"it came back");
 }
 
@@ -99,13 +102,13 @@ STORY(failures_of_a_plain_call_end_the_caller, "GSV-09")
 {
     es_ref ref;
     es_pid p = es_spawn(server), caller;
-    caller = es_spawn_monitor(&ref, calls, ES_TUPLE(dead_pid(), hello));
+    caller = es_spawn_monitor(&ref, calls, ES_TUPLE(dead_pid(), hello, STORY_PATIENCE_MS));
     EXPECT(got_down(ref, caller, es_am_noproc));
-    caller = es_spawn_monitor(&ref, calls, ES_TUPLE(p, silent));
+    caller = es_spawn_monitor(&ref, calls, ES_TUPLE(p, silent, 5));
     EXPECT(got_down(ref, caller, es_am_timeout));
     caller = es_spawn_monitor(&ref, calls_itself);
     EXPECT(got_down(ref, caller, es_am_calling_self));
-    caller = es_spawn_monitor(&ref, calls, ES_TUPLE(es_spawn(server), crash));
+    caller = es_spawn_monitor(&ref, calls, ES_TUPLE(es_spawn(server), crash, STORY_PATIENCE_MS));
     EXPECT(got_down(ref, caller, boom));
 }
 

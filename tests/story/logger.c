@@ -437,6 +437,12 @@ static void end_family(es_pid supervisor)
     close_file();
 }
 
+/* A report waits for a second until the restart is done: on a machine that stood still meanwhile it was told before. */
+static bool says_restarted(const char *after, const char *being)
+{
+    return has(after) || (!esi_node.is_sim && has(being));
+}
+
 STORY(one_report_a_crash_says_who_why_and_what_was_decided, "SYS-10")
 {
     es_pid child, supervisor = family(&one_for_one, 0, &child);
@@ -456,8 +462,9 @@ STORY(one_report_a_crash_says_who_why_and_what_was_decided, "SYS-10")
     EXPECT(has("\n  first call      worker_server_main"));
     EXPECT(has("\n  ancestors       <0.") && has(", boss <0.1."));
     EXPECT(has("\n  told            1 link: <0."));
-    EXPECT(has("\n  decision        one_for_one: restarted after "));
-    EXPECT(has(" ms (1 of 3 restarts within 5 s)\n"));
+    EXPECT(says_restarted("\n  decision        one_for_one: restarted after ",
+                          "\n  decision        one_for_one: is being restarted (1 of 3 "));
+    EXPECT(says_restarted(" ms (1 of 3 restarts within 5 s)\n", " (1 of 3 restarts within 5 s)\n"));
     end_family(supervisor);
 }
 
@@ -500,7 +507,9 @@ STORY(the_decision_says_why_a_child_stays_away, "")
     end_family(supervisor);
     supervisor = family(&all, 1, &child);
     es_cast(child, crash);
-    EXPECT(comes("decision        all: restarted with all others after "));
+    EXPECT(comes("decision        all: "));
+    EXPECT(
+        says_restarted("all: restarted with all others after ", "all: is being restarted with all others"));
     end_family(supervisor);
 }
 

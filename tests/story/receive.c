@@ -416,7 +416,7 @@ STORY(a_guard_that_takes_much_out_of_a_long_mailbox_hides_nothing_from_its_recei
         }
         es_case(done)
             is_done = true;
-        es_after(100)
+        es_after(STORY_PATIENCE_MS)
             is_done = false;
     }
     EXPECT(is_done);

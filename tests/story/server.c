@@ -297,7 +297,7 @@ static void calls(es_term to)
     es_pid pid;
     es_term request;
     if (es_match(to, ES_TUPLE(&pid, &request)))
-        es_call(pid, request, 20);
+        es_call(pid, request, STORY_PATIENCE_MS);
 }
 
 static es_ref caller_of(es_pid pid, es_atom request)
@@ -532,9 +532,7 @@ STORY(an_idle_time_is_over_when_nobody_comes, "GSV-27 GSV-28")
     es_pid p = es_start(&sleeper_server, none);
     es_call(p, 3, 5000);
     EXPECT(heard(es_am_timeout, es_am_timeout));
-    es_call(p, 3, 5000);
-    EXPECT(es_match(es_call(p, get, 5000), &count) && count == 1); /* it came before */
-    EXPECT(is_quiet());
+    EXPECT(es_match(es_call(p, get, 5000), &count) && count == 1);
     es_sys_suspend(p);
     es_send(p, ES_TUPLE(es_am_gen_call, ES_TUPLE(es_self(), first), 0));
     es_send(p, ES_TUPLE(es_am_gen_call, ES_TUPLE(es_self(), second), get));
@@ -544,6 +542,16 @@ STORY(an_idle_time_is_over_when_nobody_comes, "GSV-27 GSV-28")
     EXPECT(is_quiet());
     es_call(p, 0, 5000);
     EXPECT(heard(es_am_timeout, es_am_timeout)); /* none waits: at once */
+}
+
+SIMULATED_STORY(who_comes_before_an_idle_time_is_over_ends_it, "GSV-27")
+{
+    int64_t count = -1;
+    listen_to_it();
+    es_pid p = es_start(&sleeper_server, none);
+    es_call(p, 3, 5000);
+    EXPECT(es_match(es_call(p, get, 5000), &count) && count == 0);
+    EXPECT(is_quiet());
 }
 
 SIMULATED_STORY(what_sys_asks_begins_an_idle_time_anew, "GSV-27")
@@ -694,17 +702,22 @@ static es_answer early_init(early *self, es_term args)
     }
 }
 
+static ES_NORETURN void end_round(early *self)
+{
+    self->rounds++;
+    tell(third, es_lend(ES_T(self->rounds)));
+    es_answer_now(es_ok());
+}
+
 static es_answer early_continue(early *self, es_term what)
 {
     (void)what;
-    self->rounds++;
-    es_answer_now(es_ok());
+    end_round(self);
 }
 
 static es_answer early_timeout(early *self)
 {
-    self->rounds++;
-    es_answer_now(es_ok());
+    end_round(self);
 }
 
 static es_answer early_call(early *self, es_term request, es_from from)
@@ -733,7 +746,8 @@ STORY(who_leaves_a_callback_early_right_after_its_birth_is_born_once, "")
     for (int64_t how = BY_CONTINUE; how <= BY_NO_TIME; how++) {
         es_pid p = es_start(&early_server, how);
         EXPECT(heard(first, how));
-        es_sleep(50);
+        EXPECT(how == BY_HIBERNATE || heard(third, 1));
+        es_sleep(50); /* nothing tells of what does not come */
         es_term answer = es_call(p, get, 5000);
         EXPECT(es_match(answer, ES_TUPLE(1, how == BY_HIBERNATE ? 0 : 1)));
         es_drop(answer);
@@ -745,7 +759,7 @@ STORY(a_message_that_waits_survives_a_continue_that_is_left_early, "")
 {
     listen_to_it();
     es_start(&early_server, WITH_A_MESSAGE);
-    EXPECT(heard(first, WITH_A_MESSAGE));
+    EXPECT(heard(first, WITH_A_MESSAGE) && heard(third, 1));
     EXPECT(heard(es_am_info, second));
     EXPECT(is_quiet());
 }
@@ -1089,6 +1103,7 @@ int main(void)
         cmocka_unit_test(an_exit_of_another_is_a_message_for_info),
         cmocka_unit_test(a_server_can_be_stopped),
         cmocka_unit_test(an_idle_time_is_over_when_nobody_comes),
+        cmocka_unit_test(who_comes_before_an_idle_time_is_over_ends_it),
         cmocka_unit_test(what_is_asked_for_at_once_for_ever_takes_no_stack_and_lets_others_in),
         cmocka_unit_test(what_sys_asks_begins_an_idle_time_anew),
         cmocka_unit_test(a_heartbeat_leaves_an_idle_time_alone),

@@ -565,7 +565,8 @@ STORY(no_restart_is_admitted_with_intensity_0, "SUP-30")
     EXPECT(got_exit(sup, es_am_shutdown));
 }
 
-ES_SUPERVISOR(two_sup, .intensity = 2, .period_s = 5, ES_CHILDREN(CHILD(a)));
+/* Periods that no machine outlasts by standing still. */
+ES_SUPERVISOR(two_sup, .intensity = 2, .period_s = 3600, ES_CHILDREN(CHILD(a)));
 ES_SUPERVISOR(one_sup, .intensity = 1, .period_s = 1, ES_CHILDREN(CHILD(a)));
 
 STORY(the_third_crash_in_the_period_ends_a_supervisor_of_intensity_2, "SUP-31")
@@ -840,7 +841,7 @@ STORY(a_supervisor_ends_with_its_parents_reason, "SUP-50 SUP-51 SUP-52")
 }
 
 ES_SUPERVISOR(inner_sup, .intensity = ES_NO_RESTARTS, ES_CHILDREN(CHILD(a)));
-ES_SUPERVISOR(outer_sup, .intensity = 1,
+ES_SUPERVISOR(outer_sup, .intensity = 1, .period_s = 3600,
               ES_CHILDREN({.id = "inner", ES_START(inner_sup), .type = ES_CHILD_SUPERVISOR}));
 
 STORY(an_inner_supervisor_that_gives_up_is_restarted_by_the_outer_one, "SUP-53")

@@ -115,16 +115,26 @@ STORY(a_task_that_is_late_may_be_asked_again, "")
     EXPECT(is_quiet());
 }
 
-STORY(the_result_of_a_task_that_was_given_up_never_comes, "")
+static void gives_up_what_takes(int64_t time_ms)
 {
     es_ref ref;
     es_trap_exit(true);
-    es_task t = es_task_async(works, ES_TUPLE(late, 3));
+    es_task t = es_task_async(works, ES_TUPLE(late, time_ms));
     ref = es_monitor(t.pid);
     es_term out = es_none();
     EXPECT(es_task_shutdown(t, 0, &out) == ES_ECLOSED && es_is(out, es_am_killed));
     EXPECT(got_down(ref, t.pid, es_am_killed));
     EXPECT(is_quiet());
+}
+
+SIMULATED_STORY(the_result_of_a_task_that_was_given_up_never_comes, "")
+{
+    gives_up_what_takes(3);
+}
+
+REAL_STORY(a_task_that_was_given_up_is_killed, 1, "")
+{
+    gives_up_what_takes(60000);
 }
 
 STORY(a_task_can_be_ended, "")
@@ -310,6 +320,7 @@ int main(void)
         cmocka_unit_test(a_task_ends_with_who_started_it),
         cmocka_unit_test(a_task_that_is_late_may_be_asked_again),
         cmocka_unit_test(the_result_of_a_task_that_was_given_up_never_comes),
+        cmocka_unit_test(a_task_that_was_given_up_is_killed),
         cmocka_unit_test(a_task_can_be_ended),
         cmocka_unit_test(only_who_started_a_task_may_ask_for_its_result),
         cmocka_unit_test(a_message_can_be_checked_for_a_result),

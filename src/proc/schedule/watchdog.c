@@ -44,6 +44,7 @@ enum {
     KILL_AFTER_NS = 10000000,
     STRAND_AFTER_NS = 1000000000,
     REAL_TICK_NS = 100000000, /* beside a simulated world */
+    LOOK_COUNTS_NS = 20000000,
     QUIET_TICKS = 8,
     KILL_BURST = 3
 };
@@ -57,7 +58,8 @@ static struct {
     _Atomic(uint32_t) is_asleep;
     _Atomic(uint32_t) is_stopping;
     bool is_started;
-    bool saw_blocked;    /* in this look */
+    bool saw_blocked; /* in this look */
+    uint64_t looked_at_ns, lived_ns;
     uint32_t seen_polls; /* at the last look */
     struct esi_random random;
 } dog;
@@ -70,6 +72,15 @@ void esi_watchdog_rouse(void)
         esi_park_wake(&dog.park);
 }
 
+/* For how long threads that are asked for something could have answered: from one look to the next no more than `most_ns`. On a machine that stood
+ * still for seconds nobody had a turn in them, and nobody is given up for that. */
+static void live_on(uint64_t now, uint64_t most_ns)
+{
+    uint64_t since_ns = now - dog.looked_at_ns;
+    dog.lived_ns += since_ns < most_ns ? since_ns : most_ns;
+    dog.looked_at_ns = now;
+}
+
 static uint64_t running_for(struct esi_worker *w, uint64_t now)
 {
     uint32_t slice = atomic_load_explicit(&w->slice, memory_order_relaxed);
@@ -80,7 +91,7 @@ static uint64_t running_for(struct esi_worker *w, uint64_t now)
     if (slice != w->seen_slice) {
         w->seen_slice = slice;
         w->seen_since_ns = now;
-        w->kill_since_ns = 0;
+        w->kill_since_ns = w->place_since_ns = 0;
         w->is_reported = false;
     }
     return now - w->seen_since_ns;
@@ -143,7 +154,18 @@ static uint64_t report_after_ns(void)
     return esi_node.is_driven && !esi_node.is_sim ? REPORT_DRIVEN_AFTER_NS : REPORT_AFTER_NS;
 }
 
-/* A running thread is asked where it is; the answer is there at the next tick. */
+/* A running thread is asked where it is. True: its answer is there, or has been awaited for long enough. */
+static bool has_told_its_place(struct esi_worker *w)
+{
+    if (!w->place_since_ns)
+        w->place_since_ns = dog.lived_ns;
+    if (w->interrupted_at || dog.lived_ns - w->place_since_ns >= PLACE_WAIT_NS)
+        return true;
+    if (!atomic_exchange_explicit(&w->want_place, 1, memory_order_release))
+        syscall(SYS_tgkill, getpid(), w->tid, esi_fault_kill_signal());
+    return false;
+}
+
 static void report_long_run(struct esi_worker *w, uint64_t ran_ns)
 {
     char bytes[256], label[ESI_LABEL_BYTES];
@@ -152,11 +174,8 @@ static void report_long_run(struct esi_worker *w, uint64_t ran_ns)
     struct esi_long_run run;
     if (!describe(w, ran_ns, &run, label, &place))
         return;
-    if (!run.place && !w->interrupted_at && ran_ns < report_after_ns() + PLACE_WAIT_NS) {
-        if (!atomic_exchange_explicit(&w->want_place, 1, memory_order_release))
-            syscall(SYS_tgkill, getpid(), w->tid, esi_fault_kill_signal());
+    if (!run.place && !has_told_its_place(w))
         return;
-    }
     run.pc = atomic_load_explicit(&w->interrupted_at, memory_order_relaxed);
     w->is_reported = true;
     atomic_store_explicit(&w->interrupted_at, 0, memory_order_relaxed);
@@ -173,15 +192,15 @@ static void strand(struct esi_worker *w, uint64_t ran_ns)
         esi_report_stranded(&run);
 }
 
-static void look_at_kill(struct esi_worker *w, struct esi_process *p, uint64_t now, uint64_t ran_ns)
+static void look_at_kill(struct esi_worker *w, struct esi_process *p, uint64_t ran_ns)
 {
     if (!(atomic_load_explicit(&p->flags, memory_order_relaxed) & ESI_FLAG_EXIT_SENT)) {
         w->kill_since_ns = 0;
         return;
     }
     if (!w->kill_since_ns)
-        w->kill_since_ns = now;
-    uint64_t waited = now - w->kill_since_ns;
+        w->kill_since_ns = dog.lived_ns;
+    uint64_t waited = dog.lived_ns - w->kill_since_ns;
     if (waited < KILL_AFTER_NS)
         return;
     if (waited > KILL_AFTER_NS + STRAND_AFTER_NS && !atomic_load_explicit(&w->holds, memory_order_relaxed))
@@ -221,7 +240,7 @@ static bool look_at(struct esi_worker *w, uint64_t now)
     if (ran_ns && !esi_node.is_driven && scheduler && (has_had_its_time(scheduler, ran_ns) || is_blocked(w)))
         esi_worker_hand_over(w);
     if (ran_ns >= TICK_NS)
-        look_at_kill(w, p, now, ran_ns);
+        look_at_kill(w, p, ran_ns);
     if (ran_ns >= TICK_NS && atomic_load_explicit(&w->pinned_count, memory_order_relaxed))
         esi_worker_free_killed(w);
     if (ran_ns >= report_after_ns() && !w->is_reported && !w->never_comes_back)
@@ -264,6 +283,7 @@ static void see_to_the_poller(void)
 static bool look_at_all(void)
 {
     uint64_t now = esi_clock_now_ns();
+    live_on(now, LOOK_COUNTS_NS);
     dog.saw_blocked = false;
     atomic_store_explicit(&esi_node.coarse_ns, now, memory_order_relaxed);
     bool is_busy = spread_work();
@@ -336,13 +356,16 @@ static bool wait_for_real_tick(void)
 static void vigil_main(void *argument)
 {
     (void)argument;
-    while (wait_for_real_tick())
+    while (wait_for_real_tick()) {
+        uint64_t now = real_now_ns();
+        live_on(now, REAL_TICK_NS);
         for (int i = 0; i < ESI_WORKERS_MAX; i++) {
             struct esi_worker *w = atomic_load_explicit(&esi_node.workers[i], memory_order_acquire);
-            uint64_t ran_ns = w ? running_for(w, real_now_ns()) : 0;
+            uint64_t ran_ns = w ? running_for(w, now) : 0;
             if (ran_ns >= report_after_ns() && !w->is_reported)
                 report_long_run(w, ran_ns);
         }
+    }
 }
 
 static void start_vigil(void)

@@ -84,7 +84,8 @@ struct esi_worker {
     uint32_t swept_slice; /* its own note: `slice` when it last told of what it ran (sweep.c) */
     /* the watchdog's own notes */
     uint32_t seen_slice;
-    uint64_t seen_since_ns, kill_since_ns;
+    uint64_t seen_since_ns;
+    uint64_t kill_since_ns, place_since_ns; /* as it counts them: watchdog.c */
     bool is_reported;
     /* From here on it stays as it is when the memory is used for another thread: who has a pointer to the worker of before, a process that
      * ran there last or somebody who wakes it, may be at one of these just then. */
