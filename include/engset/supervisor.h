@@ -51,7 +51,7 @@ typedef enum es_auto_shutdown {
 /* Restarts that wait: the first .first_ms, each next one twice as long up to .max_ms; a part of up to .jitter (0 to 1) is taken off by chance, so
  * that many do not come back at once. A child that ran for .reset_ms begins anew. .first_ms 0: at once, as OTP. */
 typedef struct es_backoff {
-    int64_t first_ms, max_ms, reset_ms;
+    int64_t first_ms, max_ms, reset_ms; /* .reset_ms 0: never, as ES_INFINITY */
     double jitter;
 } es_backoff;
 
@@ -120,7 +120,7 @@ ES_API es_err esi_child_call(es_term supervisor, es_atom what, es_term id, es_te
 #define es_start_child(supervisor, args, out, why) \
     esi_start_child(es_lend(ES_T(supervisor)), es_lend(ES_T(args)), (out), (why))
 
-/* One more child. ES_EEXIST: a child with that id is there (`*why`: {already_started, Pid} or already_present). ES_EINVAL: the spec makes no sense;
+/* One more child. `spec` and its strings are lent for the call. ES_EEXIST: a child with that id is there (`*why`: {already_started, Pid} or already_present). ES_EINVAL: the spec makes no sense;
  * `*why` says what. ES_ECLOSED: its start failed. */
 #define es_add_child(supervisor, spec, out, why) \
     esi_add_child(es_lend(ES_T(supervisor)), (spec), (out), (why))

@@ -9,9 +9,11 @@
 
 ES_ATOMS(try_again_restart);
 
+enum { NS_PER_MS = 1000000 };
+
 static void try_again(struct esi_child *child)
 {
-    ESI_SURELY(es_cast(es_self(), ES_TUPLE(try_again_restart, child->number)));
+    ESI_SURELY(es_cast(es_self(), ES_TUPLE(try_again_restart, (int64_t)esi_child_ticket(child))));
 }
 
 /* Waits before the next try, if its spec says so: how long, in milliseconds. -1: it does not. */
@@ -21,16 +23,16 @@ static int64_t backs_off(struct esi_child *child)
     if (backoff->first_ms <= 0)
         return -1;
     if (backoff->reset_ms > 0 && child->since_ns &&
-        es_now_ns() - child->since_ns >= backoff->reset_ms * 1000000)
+        (es_now_ns() - child->since_ns) / NS_PER_MS >= backoff->reset_ms)
         child->tries = 0;
     child->since_ns = 0; /* it counts once: tries that fail are no run */
     if (child->tries < INT32_MAX)
         child->tries++;
     double chance = (double)(es_random() >> 11) / 9007199254740992.0;
     int64_t wait_ms = esi_backoff_ms(backoff, child->tries, chance);
-    esi_child_note_timer(child,
-                         es_send_after(wait_ms, es_self(),
-                                       ES_TUPLE(es_am_gen_cast, ES_TUPLE(try_again_restart, child->number))));
+    int64_t ticket = (int64_t)esi_child_ticket(child);
+    esi_child_note_timer(child, es_send_after(wait_ms, es_self(),
+                                              ES_TUPLE(es_am_gen_cast, ES_TUPLE(try_again_restart, ticket))));
     return wait_ms;
 }
 
@@ -44,15 +46,17 @@ static void could_not(struct esi_gen *gen, struct esi_supervisor *s, struct esi_
         try_again(child);
 }
 
-/* It is down; false: it could not be started. */
+/* It is down; false: it could not be started. Who does not want to run is kept if it can be named. */
 static bool is_started_again(struct esi_gen *gen, struct esi_supervisor *s, struct esi_child *child)
 {
     es_term why = es_none();
     es_err error = esi_sup_start(s, child, could_not, &why);
-    if (error == ES_EIGNORE && child->spec->restart == ES_TEMPORARY)
+    if (error == ES_EIGNORE && (child->spec->restart == ES_TEMPORARY || esi_sup_is_simple(s)))
         esi_family_remove(&s->family, child);
-    if (error == ES_OK || error == ES_EIGNORE)
+    if (error == ES_OK || error == ES_EIGNORE) {
+        es_drop(why); /* what it gave beside its pid: nobody asked */
         return true;
+    }
     could_not(gen, s, child, why);
     return false;
 }
@@ -119,9 +123,12 @@ void esi_sup_restart(struct esi_gen *gen, struct esi_supervisor *s, struct esi_c
         esi_sup_restarted(s, ended, is_up);
 }
 
+/* Nobody is counted where it does not matter: each end would cost as much as there are children. */
 static int64_t significant_left(const struct esi_supervisor *s)
 {
     int64_t count = 0;
+    if (s->spec.auto_shutdown != ES_SHUTDOWN_ON_ALL)
+        return count;
     ESI_LIST_EACH(node, &s->family.order)
     {
         struct esi_child *child = ESI_CHILD_OF(node);
@@ -166,6 +173,7 @@ void esi_sup_child_ended(struct esi_gen *gen, struct esi_supervisor *s, struct e
         esi_family_remove(&s->family, child);
     else
         esi_child_go(&s->family, child, ESI_CHILD_DOWN, ES_NO_PID);
-    if (verdict.may_end && esi_shuts_down(s->spec.auto_shutdown, is_significant, significant_left(s)))
+    if (verdict.may_end && is_significant &&
+        esi_shuts_down(s->spec.auto_shutdown, is_significant, significant_left(s)))
         give_up(gen);
 }

@@ -5,6 +5,7 @@
 #include "proc/call.h"
 #include "proc/enter.h"
 #include "proc/memory.h"
+#include "supervise/spec.h"
 
 /* Does that one wait for the calling process to be ready? Then it will not answer before. */
 static bool waits_for_us(es_term supervisor)
@@ -32,12 +33,13 @@ static es_err ask(es_term supervisor, es_literal request, es_term *answer)
     return esi_try_call(supervisor, es_lend(request), ES_INFINITY, answer);
 }
 
-/* {error, Why}: which error, and the reason to `*why`. */
-static es_err refused(es_term answer, es_term *why)
+/* {error, Why}: which error, and the reason to `*why`. `may_be_fault`: a spec was sent, which may make no sense. */
+static es_err refused(es_term answer, bool may_be_fault, es_term *why)
 {
     es_term reason;
     if (!es_match(answer, ES_TUPLE(es_am_error, &reason)))
         return ES_OK;
+    bool is_spec_fault = may_be_fault && esi_is_child_fault(reason);
     es_err error = es_match(reason, ES_TUPLE(es_am_already_started, ES_ANY)) ||
                            es_is(reason, es_am_already_present) || es_is(reason, es_am_running)
                        ? ES_EEXIST
@@ -45,6 +47,7 @@ static es_err refused(es_term answer, es_term *why)
                    : es_is(reason, es_am_system_limit)       ? ES_ENOMEM
                    : es_is(reason, es_am_not_found)          ? ES_ENOTFOUND
                    : es_is(reason, es_am_simple_one_for_one) ? ES_EINVAL
+                   : is_spec_fault                           ? ES_EINVAL
                                                              : ES_ECLOSED;
     if (why)
         *why = esi_keep_reason(reason);
@@ -53,14 +56,14 @@ static es_err refused(es_term answer, es_term *why)
     return es_fail(error, "supervisor: %s", text);
 }
 
-static es_err started(es_err error, es_term answer, es_pid *out, es_term *why)
+static es_err started(es_err error, es_term answer, bool may_be_fault, es_pid *out, es_term *why)
 {
     es_pid pid = ES_NO_PID;
     es_term info;
     if (why)
         *why = es_none();
     if (error == ES_OK)
-        error = refused(answer, why);
+        error = refused(answer, may_be_fault, why);
     if (error == ES_OK && es_match(answer, ES_TUPLE(es_am_ok, ES_ANY, &info)) && why)
         *why = esi_keep_reason(info);
     if (error == ES_OK && !es_match(answer, ES_TUPLE(es_am_ok, &pid)) &&
@@ -76,14 +79,18 @@ es_err esi_start_child(es_term supervisor, es_term args, es_pid *out, es_term *w
 {
     es_term answer = es_none();
     es_err error = ask(supervisor, ES_TUPLE(es_am_start_child, args), &answer);
-    return started(error, answer, out, why);
+    return started(error, answer, false, out, why);
 }
 
 es_err esi_add_child(es_term supervisor, const es_child_spec *spec, es_pid *out, es_term *why)
 {
     es_term answer = es_none();
-    es_err error = ask(supervisor, ES_TUPLE(es_am_start_child, es_bytes(spec, sizeof *spec)), &answer);
-    return started(error, answer, out, why);
+    size_t size;
+    void *packed = esi_spec_pack(spec, &size);
+    es_err error = packed ? ask(supervisor, ES_TUPLE(es_am_start_child, es_bytes(packed, size)), &answer)
+                          : es_fail(ES_ENOMEM, "supervisor: no memory to say which child");
+    es_free(packed);
+    return started(error, answer, true, out, why);
 }
 
 es_err esi_child_call(es_term supervisor, es_atom what, es_term id, es_term *out)
@@ -92,7 +99,7 @@ es_err esi_child_call(es_term supervisor, es_atom what, es_term id, es_term *out
     es_err error =
         es_is_none(id) ? ask(supervisor, ES_T(what), &answer) : ask(supervisor, ES_TUPLE(what, id), &answer);
     if (error == ES_OK)
-        error = refused(answer, NULL);
+        error = refused(answer, false, NULL);
     if (error == ES_OK && out)
         *out = answer;
     else

@@ -68,6 +68,10 @@ static es_err start_by_function(struct esi_supervisor *s, struct esi_child *chil
     s->starting = NULL;
     *out = started.pid;
     *info = started.info;
+    if (error == ES_EIGNORE) {
+        es_drop(started.info);
+        *info = es_none();
+    }
     if (error == ES_OK && !is_a_new_one(s, started.pid)) {
         es_drop(started.info);
         *info = es_from_atom(bad_return);

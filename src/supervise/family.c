@@ -15,7 +15,7 @@ void esi_family_init(struct esi_family *f)
     esi_list_init(&f->order);
     esi_map_init(&f->by_pid);
     esi_map_init(&f->by_id);
-    esi_map_init(&f->by_number);
+    esi_map_init(&f->by_ticket);
 }
 
 static struct esi_named_child *named(const struct esi_child *child)
@@ -105,9 +105,14 @@ struct esi_child *esi_family_by_pid(const struct esi_family *f, es_pid pid)
     return node ? ESI_CONTAINER_OF(node, struct esi_child, in_map) : NULL;
 }
 
-struct esi_child *esi_family_restarting(const struct esi_family *f, int64_t number)
+uint64_t esi_child_ticket(const struct esi_child *child)
 {
-    struct esi_map_node *node = esi_map_find(&f->by_number, (struct esi_key){(uint64_t)number, 0});
+    return child->is_named ? (uint64_t)child->number : child->pid.id;
+}
+
+struct esi_child *esi_family_restarting(const struct esi_family *f, uint64_t ticket)
+{
+    struct esi_map_node *node = esi_map_find(&f->by_ticket, (struct esi_key){ticket, 0});
     return node ? ESI_CONTAINER_OF(node, struct esi_child, in_map) : NULL;
 }
 
@@ -127,7 +132,7 @@ static const bool may_go[3][3] = {
 static struct esi_map *map_of(struct esi_family *f, const struct esi_child *child)
 {
     return child->state == ESI_CHILD_UP           ? &f->by_pid
-           : child->state == ESI_CHILD_RESTARTING ? &f->by_number
+           : child->state == ESI_CHILD_RESTARTING ? &f->by_ticket
                                                   : NULL;
 }
 
@@ -139,10 +144,11 @@ void esi_child_go(struct esi_family *f, struct esi_child *child, enum esi_child_
         esi_map_remove(map, &child->in_map);
     f->up -= child->state == ESI_CHILD_UP;
     child->state = (uint8_t)state;
-    child->pid = state == ESI_CHILD_UP ? pid : ES_NO_PID;
+    if (state == ESI_CHILD_UP)
+        child->pid = pid;
     f->up += child->state == ESI_CHILD_UP;
     map = map_of(f, child);
     if (map)
         esi_map_insert(map, &child->in_map,
-                       (struct esi_key){state == ESI_CHILD_UP ? pid.id : (uint64_t)child->number, 0});
+                       (struct esi_key){state == ESI_CHILD_UP ? pid.id : esi_child_ticket(child), 0});
 }

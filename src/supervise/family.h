@@ -15,10 +15,11 @@ enum esi_child_state {
 /* There may be a million: what only a child with an id has stands behind it. */
 struct esi_child {
     struct esi_list in_order;
-    struct esi_map_node in_map; /* while it is up by {pid.id, 0}, while it is restarting by {number, 0} */
+    struct esi_map_node
+        in_map; /* while it is up by {pid.id, 0}, while it is restarting by {esi_child_ticket(), 0} */
     const es_child_spec *spec;
-    es_term args; /* the process's own, by es_keep() */
-    es_pid pid;
+    es_term args;     /* the process's own, by es_keep() */
+    es_pid pid;       /* while it is up; then the last one that it had */
     int64_t number;   /* in the order; not without gaps */
     int64_t since_ns; /* it came up then; 0: that was counted, or is of no use as it does not back off */
     struct {
@@ -40,7 +41,7 @@ struct esi_named_child {
 
 struct esi_family {
     struct esi_list order;
-    struct esi_map by_pid, by_id, by_number; /* by_number: those that are restarting */
+    struct esi_map by_pid, by_id, by_ticket; /* by_ticket: those that are restarting */
     int64_t count, next_number, up, supervisors;
 };
 
@@ -65,8 +66,11 @@ void esi_family_fini(struct esi_family *family);
 struct esi_child *esi_family_by_pid(const struct esi_family *family, es_pid pid);
 struct esi_child *esi_family_by_id(const struct esi_family *family, es_term id);
 
-/* The one with that number, if it is restarting. */
-struct esi_child *esi_family_restarting(const struct esi_family *family, int64_t number);
+/* What a child that is restarting is found by: its number; of one without an id, of whom there is nothing else to say, the id of its last pid. */
+uint64_t esi_child_ticket(const struct esi_child *child);
+
+/* The one that is restarting with that ticket. */
+struct esi_child *esi_family_restarting(const struct esi_family *family, uint64_t ticket);
 
 /* The one door of `state`:   DOWN <-> UP <-> RESTARTING -> DOWN, DOWN -> RESTARTING. `pid` counts for UP. */
 void esi_child_go(struct esi_family *family, struct esi_child *child, enum esi_child_state state, es_pid pid);

@@ -109,12 +109,16 @@ static void start_new_child(struct esi_gen *gen, struct esi_supervisor *s, es_ch
     }
 }
 
+/* Of many: by its pid, or, if it is to be restarted, the last that it had. Source: OTP supervisor, find_child/2. */
 static struct esi_child *child_named(const struct esi_supervisor *s, es_term id)
 {
     es_pid pid;
     if (!esi_sup_is_simple(s))
         return esi_family_by_id(&s->family, id);
-    return es_get_pid(id, &pid) ? esi_family_by_pid(&s->family, pid) : NULL;
+    if (!es_get_pid(id, &pid) || pid.node)
+        return NULL;
+    struct esi_child *child = esi_family_by_pid(&s->family, pid);
+    return child ? child : esi_family_restarting(&s->family, pid.id);
 }
 
 static void terminate_child(struct esi_gen *gen, struct esi_supervisor *s, es_term id)
@@ -264,7 +268,18 @@ static struct esi_child *needed(struct esi_gen *gen, struct esi_supervisor *s, e
 static bool is_ours(es_from from, es_bin spec)
 {
     es_pid caller;
-    return spec.size == sizeof(es_child_spec) && es_match(from, ES_TUPLE(&caller, ES_ANY)) && !caller.node;
+    return esi_is_packed_spec(spec) && es_match(from, ES_TUPLE(&caller, ES_ANY)) && !caller.node;
+}
+
+static void add_child(struct esi_gen *gen, struct esi_supervisor *s, es_bin packed)
+{
+    es_child_spec *spec = esi_sup_is_simple(s) ? NULL : esi_spec_unpack(packed);
+    if (esi_sup_is_simple(s))
+        ANSWER_ERROR(es_am_simple_one_for_one);
+    else if (!spec)
+        ANSWER_ERROR(es_am_system_limit);
+    else
+        start_new_child(gen, s, spec);
 }
 
 void esi_sup_call(struct esi_gen *gen, es_term request, es_from from)
@@ -275,14 +290,10 @@ void esi_sup_call(struct esi_gen *gen, es_term request, es_from from)
     es_bin spec;
     gen->at = ESI_AT_CALL;
     gen->from = from;
-    if (esi_sup_is_simple(s) && es_match(request, ES_TUPLE(es_am_start_child, &x))) {
+    if (es_match(request, ES_TUPLE(es_am_start_child, &spec)) && is_ours(from, spec)) {
+        add_child(gen, s, spec);
+    } else if (esi_sup_is_simple(s) && es_match(request, ES_TUPLE(es_am_start_child, &x))) {
         start_one_more(gen, s, x);
-    } else if (es_match(request, ES_TUPLE(es_am_start_child, &spec)) && is_ours(from, spec)) {
-        es_child_spec *copy = esi_alloc_try(sizeof *copy);
-        if (copy)
-            start_new_child(gen, s, memcpy(copy, spec.data, sizeof *copy));
-        else
-            ANSWER_ERROR(es_am_system_limit);
     } else if (es_match(request, ES_TUPLE(es_am_terminate_child, &x))) {
         terminate_child(gen, s, x);
     } else if (es_match(request, ES_TUPLE(es_am_restart_child, &x))) {

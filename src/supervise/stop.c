@@ -128,11 +128,11 @@ static int64_t ask_all(struct esi_supervisor *s, es_atom how)
 /* Who of the `count` is not down when the time is over is killed. */
 static void await_all(struct esi_supervisor *s, int64_t count, int64_t time_ms)
 {
-    int64_t until_ns = es_now_ns() + time_ms * 1000000;
+    int64_t begun_ns = es_now_ns();
     bool is_bounded = time_ms != ES_INFINITY;
     es_pid pid;
     while (count > 0) {
-        int64_t left_ms = is_bounded ? (until_ns - es_now_ns() + 999999) / 1000000 : ES_INFINITY;
+        int64_t left_ms = is_bounded ? time_ms - (es_now_ns() - begun_ns) / 1000000 : ES_INFINITY;
         es_receive {
             es_case(ES_TUPLE(es_am_DOWN, ES_ANY, es_am_process, &pid, ES_ANY)) {
                 struct esi_child *child = esi_family_by_pid(&s->family, pid);

@@ -28,12 +28,12 @@ static void cast(struct esi_gen *gen, es_term message)
 {
     struct esi_supervisor *s = esi_sup_of(gen);
     struct esi_child *child;
-    int64_t number;
+    int64_t ticket;
     es_pid pid;
     if (es_match(message, ES_TUPLE(heartbeat, &pid)) && (child = esi_family_by_pid(&s->family, pid)))
         esi_sup_heartbeat(s, child);
-    else if (es_match(message, ES_TUPLE(try_again_restart, &number)) &&
-             (child = esi_family_restarting(&s->family, number)))
+    else if (es_match(message, ES_TUPLE(try_again_restart, &ticket)) &&
+             (child = esi_family_restarting(&s->family, (uint64_t)ticket)))
         esi_sup_restart(gen, s, child, NULL);
 }
 
@@ -191,6 +191,7 @@ static void start_all(struct esi_gen *gen, struct esi_supervisor *s)
             esi_family_remove(&s->family, child);
         if (error != ES_OK && error != ES_EIGNORE)
             could_not_start(gen, s, child, why);
+        es_drop(why);
     }
 }
 

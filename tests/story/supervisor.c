@@ -12,7 +12,7 @@ ES_ATOMS(invalid_restart_type, supervisor_data, invalid_intensity, invalid_perio
          failed_to_start_child, bad_combination, invalid_partitions, a_sup, fails, specs, bad_return, unlinks,
          more, inner, outer, w);
 ES_ATOM(last_part, "parts_sup/3");
-ES_ATOMS(get_childspec, significant, modules);
+ES_ATOMS(get_childspec, significant, modules, invalid_backoff, invalid_heartbeat, a_worker);
 
 /* ------------------------------------------------------------ the cast: workers that tell the story what they do */
 
@@ -253,6 +253,9 @@ ES_SUPERVISOR(twins_sup, ES_CHILDREN(CHILD(a), CHILD(a)));
 ES_SUPERVISOR(nameless_sup, ES_CHILDREN({ES_START(worker_server)}));
 ES_SUPERVISOR(startless_sup, ES_CHILDREN({.id = "a"}));
 ES_SUPERVISOR(hasty_sup, ES_CHILDREN(CHILD(a, .shutdown_ms = -7)));
+ES_SUPERVISOR(backward_sup, ES_CHILDREN(CHILD(a, .backoff = {.first_ms = -1})));
+ES_SUPERVISOR(more_than_all_sup, ES_CHILDREN(CHILD(a, .backoff = {.first_ms = 100, .jitter = 1.5})));
+ES_SUPERVISOR(heartless_sup, ES_CHILDREN(CHILD(a, .heartbeat_ms = -2)));
 ES_SUPERVISOR(odd_sup, ES_CHILDREN(CHILD(a, .restart = (es_restart)9)));
 
 STORY(children_that_make_no_sense_start_nobody, "SUP-06 SUP-07")
@@ -262,6 +265,9 @@ STORY(children_that_make_no_sense_start_nobody, "SUP-06 SUP-07")
     EXPECT(refused_with(&nameless_sup, ES_TUPLE(start_spec, missing_id)));
     EXPECT(refused_with(&startless_sup, ES_TUPLE(start_spec, missing_start)));
     EXPECT(refused_with(&hasty_sup, ES_TUPLE(start_spec, ES_TUPLE(invalid_shutdown, -7))));
+    EXPECT(refused_with(&backward_sup, ES_TUPLE(start_spec, ES_TUPLE(invalid_backoff, ES_ANY))));
+    EXPECT(refused_with(&more_than_all_sup, ES_TUPLE(start_spec, ES_TUPLE(invalid_backoff, ES_ANY))));
+    EXPECT(refused_with(&heartless_sup, ES_TUPLE(start_spec, ES_TUPLE(invalid_heartbeat, -2))));
     EXPECT(refused_with(&odd_sup, ES_TUPLE(start_spec, ES_TUPLE(invalid_restart_type, 9))));
     EXPECT(is_quiet());
 }
@@ -897,6 +903,63 @@ STORY(a_crowd_that_is_killed_is_forgotten, "SUP-57")
     EXPECT(n.workers == 0 && es_is_alive(sup));
 }
 
+ES_SUPERVISOR(many_slow_sup, .strategy = ES_SIMPLE_ONE_FOR_ONE, .intensity = 10,
+              ES_CHILDREN({.id = "w", ES_START(worker_server), .backoff = {.first_ms = 1000}}));
+
+/* Source: OTP supervisor, find_child/2: one that is being restarted is known by its last pid. */
+SIMULATED_STORY(one_of_many_that_waits_to_come_back_is_ended_by_its_last_pid, "SUP-42 SUP-56")
+{
+    es_pid first, second;
+    begin();
+    es_pid sup = up_with(&many_slow_sup);
+    EXPECT(es_start_child(sup, a, &first, NULL) == ES_OK && next_is(up, a));
+    EXPECT(es_start_child(sup, b, &second, NULL) == ES_OK && next_is(up, b));
+    es_cast(first, crash);
+    EXPECT(next_is(down, a));
+    es_cast(second, crash);
+    EXPECT(next_is(down, b));
+    es_sleep(1);
+    EXPECT(es_terminate_child(sup, first) == ES_OK);
+    EXPECT(next_is(up, b));
+    es_sleep(2000);
+    EXPECT(is_quiet() && es_is_alive(sup));
+    es_child_counts n;
+    EXPECT(es_count_children(sup, &n) == ES_OK && n.active == 1 && n.workers == 1);
+}
+
+/* It has no id and no pid: nobody could name it. */
+STORY(one_of_many_that_does_not_want_to_come_back_is_forgotten, "")
+{
+    es_pid pid;
+    es_child_counts n;
+    begin();
+    es_pid sup = up_with(&many_sup);
+    EXPECT(es_start_child(sup, a, &pid, NULL) == ES_OK && next_is(up, a));
+    atomic_store(&ignores[0], true);
+    es_cast(pid, crash);
+    EXPECT(next_is(down, a));
+    wait_for_end(pid);
+    do
+        EXPECT(es_count_children(sup, &n) == ES_OK);
+    while (n.active > 0);
+    es_sleep(1);
+    EXPECT(es_count_children(sup, &n) == ES_OK && n.workers == 0);
+}
+
+ES_SUPERVISOR(
+    endless_crowd_sup, .strategy = ES_SIMPLE_ONE_FOR_ONE,
+    ES_CHILDREN({.id = "w", ES_START(lingering_server), .restart = ES_TEMPORARY, .shutdown_ms = INT64_MAX}));
+
+SIMULATED_STORY(a_crowd_that_may_take_as_long_as_can_be_said_is_waited_for, "SUP-47")
+{
+    begin();
+    es_pid sup = up_with(&endless_crowd_sup);
+    EXPECT(es_start_child(sup, a, NULL, NULL) == ES_OK);
+    es_send_exit(sup, es_am_shutdown);
+    EXPECT(next_is(down, a));
+    EXPECT(got_exit(sup, es_am_shutdown));
+}
+
 ES_SUPERVISOR(stubborn_crowd_sup, .strategy = ES_SIMPLE_ONE_FOR_ONE,
               ES_CHILDREN({.id = "w", .start = start_stubborn, .restart = ES_TEMPORARY, .shutdown_ms = 200}));
 
@@ -1324,6 +1387,92 @@ SIMULATED_STORY(restarts_that_fail_leave_nothing_behind, "")
     EXPECT(memory_of(sup) == before);
 }
 
+ES_SUPERVISOR(informed_sup, .intensity = 1000,
+              ES_CHILDREN({.id = "a", .start = starts_with_info, .args = "a"}));
+
+SIMULATED_STORY(what_comes_beside_a_pid_is_not_kept_at_each_restart, "SUP-15")
+{
+    int64_t before = 0;
+    begin();
+    es_pid sup = up_with(&informed_sup);
+    EXPECT(next_is(up, a));
+    for (int i = 0; i < 80; i++) {
+        es_cast(pid_of(sup, a), crash);
+        EXPECT(next_is(down, a) && next_is(up, a));
+        if (i == 20) /* the times of the restarts have their room by then */
+            before = memory_of(sup);
+        if (i == 30)
+            EXPECT(memory_of(sup) == before);
+    }
+}
+
+/* ------------------------------------------------------------ a spec that is described at run time */
+
+/* What is said of a child is said on a stack that is gone when the child comes back. */
+static __attribute__((noinline)) void adds_on_its_stack(es_pid sup)
+{
+    char name[32], id[16], args[16];
+    snprintf(id, sizeof id, "a");
+    snprintf(name, sizeof name, "%s_worker", id);
+    snprintf(args, sizeof args, "a");
+    es_child_spec spec = {.id = id, ES_START(worker_server, .name = name, .args = args)};
+    EXPECT(es_add_child(sup, &spec, NULL, NULL) == ES_OK && next_is(up, a));
+    memset(name, 'x', sizeof name - 1);
+    memset(id, 'x', sizeof id - 1);
+    memset(args, 'x', sizeof args - 1);
+}
+
+STORY(a_child_that_is_added_needs_its_description_no_longer, "")
+{
+    begin();
+    es_pid sup = up_with(&empty_sup);
+    adds_on_its_stack(sup);
+    es_pid first = es_whereis(a_worker);
+    EXPECT(es_pid_equal(first, pid_of(sup, a)));
+    es_cast(first, crash);
+    EXPECT(next_is(down, a) && next_is(up, a));
+    EXPECT(!es_pid_is_none(es_whereis(a_worker)) && es_pid_equal(es_whereis(a_worker), pid_of(sup, a)));
+}
+
+static void adds_and_waits(es_term args)
+{
+    es_pid sup = ES_NO_PID;
+    (void)es_get_pid(args, &sup);
+    adds_on_its_stack(sup);
+}
+
+/* Its request waits when it is killed: its stack is gone, and its child comes all the same. */
+STORY(who_adds_a_child_and_is_killed_before_the_answer_harms_nobody, "")
+{
+    begin();
+    es_pid sup = up_with(&empty_sup);
+    es_suspend(sup);
+    es_pid asker = es_spawn(adds_and_waits, sup);
+    es_info info;
+    while (es_process_info(asker, &info) && info.state != ES_STATE_WAITING)
+        es_sleep(1);
+    es_send_exit(asker, es_am_kill);
+    wait_for_end(asker);
+    es_resume(sup);
+    EXPECT(next_is(up, a) && !es_pid_is_none(pid_of(sup, a)));
+}
+
+STORY(bytes_are_no_description_of_a_child, "")
+{
+    char bytes[sizeof(es_child_spec)];
+    es_pid pid = ES_NO_PID;
+    memset(bytes, 'A', sizeof bytes);
+    begin();
+    es_pid sup = up_with(&empty_sup), many = up_with(&many_sup);
+    EXPECT(es_start_child(sup, es_bytes(bytes, sizeof bytes), &pid, NULL) != ES_OK);
+    EXPECT(es_add_child(many, (&(const es_child_spec){.id = "a", ES_START(worker_server, .args = "a")}), &pid,
+                        NULL) == ES_EINVAL);
+    es_term why = es_none();
+    EXPECT(es_add_child(sup, (&(const es_child_spec)CHILD(a, .shutdown_ms = -7)), &pid, &why) == ES_EINVAL &&
+           es_match(why, ES_TUPLE(invalid_shutdown, -7)));
+    EXPECT(is_quiet() && es_is_alive(sup) && es_is_alive(many));
+}
+
 /* ------------------------------------------------------------ partitions */
 
 ES_SUPERVISOR(parts_sup, .strategy = ES_SIMPLE_ONE_FOR_ONE, .partitions = 4, .intensity = 5,
@@ -1464,6 +1613,9 @@ int main(void)
         cmocka_unit_test(an_inner_supervisor_that_gives_up_is_restarted_by_the_outer_one),
         cmocka_unit_test(each_of_many_is_restarted_with_its_own_arguments),
         cmocka_unit_test(a_crowd_that_is_killed_is_forgotten),
+        cmocka_unit_test(one_of_many_that_waits_to_come_back_is_ended_by_its_last_pid),
+        cmocka_unit_test(one_of_many_that_does_not_want_to_come_back_is_forgotten),
+        cmocka_unit_test(a_crowd_that_may_take_as_long_as_can_be_said_is_waited_for),
         cmocka_unit_test(a_crowd_is_stopped_within_one_time),
         cmocka_unit_test(the_end_of_a_significant_child_is_the_supervisors),
         cmocka_unit_test(the_end_of_all_significant_children_is_the_supervisors),
@@ -1480,6 +1632,10 @@ int main(void)
         cmocka_unit_test(when_the_node_stops_nobody_is_restarted_and_nothing_is_said),
         cmocka_unit_test(what_is_asked_of_a_supervisor_leaves_nothing_behind),
         cmocka_unit_test(restarts_that_fail_leave_nothing_behind),
+        cmocka_unit_test(what_comes_beside_a_pid_is_not_kept_at_each_restart),
+        cmocka_unit_test(a_child_that_is_added_needs_its_description_no_longer),
+        cmocka_unit_test(who_adds_a_child_and_is_killed_before_the_answer_harms_nobody),
+        cmocka_unit_test(bytes_are_no_description_of_a_child),
         cmocka_unit_test(many_children_are_shared_among_supervisors_by_their_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
