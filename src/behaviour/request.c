@@ -3,9 +3,8 @@
 
 #include <engset/link.h>
 #include <engset/receive.h>
+#include "behaviour/deadline.h"
 #include "behaviour/request.h"
-#include "platform/clock.h"
-#include "proc/process.h"
 
 ES_ATOMS(send_request, multi_call);
 
@@ -99,21 +98,13 @@ static void put_before(es_term head, es_term *list)
     es_drop(rest);
 }
 
-static int64_t left_until(uint64_t deadline_ns)
-{
-    uint64_t now_ns = esi_clock_now_ns();
-    if (deadline_ns == ESI_NO_DEADLINE)
-        return ES_INFINITY;
-    return now_ns >= deadline_ns ? 0 : (int64_t)((deadline_ns - now_ns + 999999) / 1000000);
-}
-
 /* Takes the answers, the last node's first, so that the lists are in the order of the nodes. */
 static es_term collect(const es_atom *nodes, const es_request *requests, int64_t count, uint64_t deadline_ns)
 {
     es_term replies = es_nil(), bad = es_nil();
     for (int64_t i = count - 1; i >= 0; i--) {
         es_term answer = es_none();
-        if (es_receive_response(requests[i], left_until(deadline_ns), &answer) == ES_OK)
+        if (es_receive_response(requests[i], esi_left_until(deadline_ns), &answer) == ES_OK)
             put_before(es_lend(ES_TUPLE(nodes[i], answer)), &replies);
         else
             put_before(es_from_atom(nodes[i]), &bad);
@@ -132,7 +123,7 @@ es_term esi_multi_call(es_term nodes, es_atom name, es_term request, int64_t tim
     int64_t count = es_list_length(nodes), i = 0;
     if (count < 0)
         es_exit(ES_TUPLE(es_am_badarg, multi_call));
-    uint64_t deadline_ns = timeout_ms == ES_INFINITY ? ESI_NO_DEADLINE : esi_deadline_in_ms(timeout_ms);
+    uint64_t deadline_ns = esi_deadline_of(timeout_ms);
     es_atom *names = es_alloc((size_t)count * sizeof *names);
     es_request *requests = es_alloc((size_t)count * sizeof *requests);
     for (es_term head; es_get_cons(nodes, &head, &nodes); i++)
