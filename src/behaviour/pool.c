@@ -9,6 +9,7 @@
 #include <engset/receive.h>
 #include <engset/server.h>
 #include "base/list.h"
+#include "behaviour/deadline.h"
 #include "behaviour/gen.h"
 #include "behaviour/surely.h"
 
@@ -27,7 +28,7 @@ struct pool_wait {
     struct esi_list in_queue;
     es_term from; /* es_keep()'s */
     es_ref tag;
-    es_pid user;
+    es_ref user; /* the monitor of who waits */
 };
 
 typedef struct {
@@ -55,24 +56,67 @@ static int64_t most_of(const pool_state *p)
     return p->spec->most > size_of(p) ? p->spec->most : size_of(p);
 }
 
+static void await_end(struct pool_worker *worker, int64_t until_ns)
+{
+    int64_t left_ms = (until_ns - es_now_ns() + 999999) / 1000000;
+    bool is_down = false;
+    while (!is_down) {
+        es_receive {
+            es_case(ES_TUPLE(es_am_EXIT, worker->pid, ES_ANY))
+                is_down = true;
+            es_after(left_ms < 0 ? 0 : left_ms) {
+                ESI_SURELY(es_send_exit(worker->pid, es_am_kill));
+                left_ms = ES_INFINITY;
+            }
+        }
+    }
+}
+
+/* All workers are asked to end, and waited for; a link alone would leave them when the pool ends with `normal`. */
+static void pool_terminate(void *self, es_term reason)
+{
+    pool_state *p = self;
+    struct esi_list *lists[] = {&p->idle, &p->busy};
+    int64_t until_ns = es_now_ns() + SHUTDOWN_MS * INT64_C(1000000);
+    (void)reason;
+    for (int i = 0; i < 2; i++)
+        ESI_LIST_EACH(node, lists[i])
+        {
+            ESI_SURELY(es_send_exit(WORKER_OF(node)->pid, es_am_shutdown));
+        }
+    for (int i = 0; i < 2; i++)
+        ESI_LIST_EACH(node, lists[i])
+        {
+            await_end(WORKER_OF(node), until_ns);
+        }
+}
+
+/* Init is not followed by terminate. */
+static ES_NORETURN void give_up(pool_state *p, es_term why)
+{
+    if (esi_gen_self()->phase == ESI_GEN_NEW)
+        pool_terminate(p, why);
+    esi_exit(why);
+}
+
 /* One more, idle. Without one the pool is of no use: it ends. */
 static void add_worker(pool_state *p)
 {
     es_term why = es_none();
     struct pool_worker *worker = es_alloc(sizeof *worker);
     es_err error = es_try_start(ES_WITH(.link = true), p->spec->worker, p->args, &worker->pid, &why);
-    if (error != ES_OK && !es_is_none(why))
-        esi_exit(why);
+    if (error != ES_OK && es_is_none(why))
+        why = es_keep(ES_TUPLE(es_am_error, es_strerror(error)));
     if (error != ES_OK)
-        es_exit(ES_TUPLE(es_am_error, es_strerror(error)));
+        give_up(p, why);
     esi_list_push_front(&p->idle, &worker->in_pool);
     p->count++;
 }
 
-static void hand_out(pool_state *p, es_term from, es_pid user, es_ref tag)
+static void hand_out(pool_state *p, es_term from, es_ref user, es_ref tag)
 {
     struct pool_worker *worker = WORKER_OF(esi_list_pop_front(&p->idle));
-    worker->user = es_monitor(user);
+    worker->user = user;
     worker->asked_by = tag;
     esi_list_push_back(&p->busy, &worker->in_pool);
     ESI_SURELY(es_reply_to(from, ES_TUPLE(es_am_ok, worker->pid)));
@@ -116,16 +160,25 @@ static es_answer take_one(pool_state *p, es_from from, es_pid user, es_ref tag)
     if (esi_list_is_empty(&p->idle) && p->count < most_of(p))
         add_worker(p);
     if (!esi_list_is_empty(&p->idle)) {
-        hand_out(p, from, user, tag);
+        hand_out(p, from, es_monitor(user), tag);
         return es_noreply();
     }
     if (p->waiting >= p->spec->queue_limit)
         return es_reply(all_busy);
     struct pool_wait *wait = es_alloc(sizeof *wait);
-    *wait = (struct pool_wait){.from = es_keep(from), .tag = tag, .user = user};
+    *wait = (struct pool_wait){.from = es_keep(from), .tag = tag, .user = es_monitor(user)};
     esi_list_push_back(&p->queue, &wait->in_queue);
     p->waiting++;
     return es_noreply();
+}
+
+static void leave_queue(pool_state *p, struct pool_wait *wait)
+{
+    es_demonitor(wait->user, ES_DEMONITOR_FLUSH);
+    esi_list_remove(&wait->in_queue);
+    p->waiting--;
+    es_drop(wait->from);
+    es_free(wait);
 }
 
 /* Who asked under `tag` waits no more: it is in the queue, or was just given a worker of which it will not hear. */
@@ -133,14 +186,10 @@ static void forget_asker(pool_state *p, es_ref tag)
 {
     ESI_LIST_EACH_SAFE(node, &p->queue)
     {
-        struct pool_wait *wait = WAIT_OF(node);
-        if (!es_ref_equal(wait->tag, tag))
-            continue;
-        esi_list_remove(node);
-        p->waiting--;
-        es_drop(wait->from);
-        es_free(wait);
-        return;
+        if (es_ref_equal(WAIT_OF(node)->tag, tag)) {
+            leave_queue(p, WAIT_OF(node));
+            return;
+        }
     }
     ESI_LIST_EACH_SAFE(node, &p->busy)
     {
@@ -203,6 +252,25 @@ static void worker_ended(pool_state *p, struct pool_worker *worker)
     serve_queue(p);
 }
 
+/* Who had a worker, or waited for one. */
+static void user_ended(pool_state *p, es_ref monitor)
+{
+    ESI_LIST_EACH_SAFE(node, &p->busy)
+    {
+        if (es_ref_equal(WORKER_OF(node)->user, monitor)) {
+            come_back(p, WORKER_OF(node));
+            return;
+        }
+    }
+    ESI_LIST_EACH_SAFE(node, &p->queue)
+    {
+        if (es_ref_equal(WAIT_OF(node)->user, monitor)) {
+            leave_queue(p, WAIT_OF(node));
+            return;
+        }
+    }
+}
+
 static es_answer pool_info(void *self, es_term message)
 {
     pool_state *p = self;
@@ -216,13 +284,7 @@ static es_answer pool_info(void *self, es_term message)
     }
     if (!es_match(message, ES_TUPLE(es_am_DOWN, &monitor, ES_ANY, ES_ANY, ES_ANY)))
         return esi_unknown(message);
-    ESI_LIST_EACH_SAFE(node, &p->busy)
-    {
-        if (es_ref_equal(WORKER_OF(node)->user, monitor)) {
-            come_back(p, WORKER_OF(node));
-            break;
-        }
-    }
+    user_ended(p, monitor);
     return es_noreply();
 }
 
@@ -247,41 +309,6 @@ static es_answer nothing(void *self)
 {
     (void)self;
     return es_ok();
-}
-
-static void await_end(struct pool_worker *worker, int64_t until_ns)
-{
-    int64_t left_ms = (until_ns - es_now_ns() + 999999) / 1000000;
-    bool is_down = false;
-    while (!is_down) {
-        es_receive {
-            es_case(ES_TUPLE(es_am_EXIT, worker->pid, ES_ANY))
-                is_down = true;
-            es_after(left_ms < 0 ? 0 : left_ms) {
-                ESI_SURELY(es_send_exit(worker->pid, es_am_kill));
-                left_ms = ES_INFINITY;
-            }
-        }
-    }
-}
-
-/* All workers are asked to end, and waited for; a link alone would leave them when the pool ends with `normal`. */
-static void pool_terminate(void *self, es_term reason)
-{
-    pool_state *p = self;
-    struct esi_list *lists[] = {&p->idle, &p->busy};
-    int64_t until_ns = es_now_ns() + SHUTDOWN_MS * INT64_C(1000000);
-    (void)reason;
-    for (int i = 0; i < 2; i++)
-        ESI_LIST_EACH(node, lists[i])
-        {
-            ESI_SURELY(es_send_exit(WORKER_OF(node)->pid, es_am_shutdown));
-        }
-    for (int i = 0; i < 2; i++)
-        ESI_LIST_EACH(node, lists[i])
-        {
-            await_end(WORKER_OF(node), until_ns);
-        }
 }
 
 static es_err code_change(void *self, es_term old, es_term extra)
@@ -316,7 +343,8 @@ ES_NORETURN void esi_pool_main(const es_behaviour *pool, es_term args)
 
 /* ------------------------------------------------------------ who wants one */
 
-es_err esi_pool_take(es_term pool, int64_t timeout_ms, es_pid *worker)
+/* ES_ECLOSED: `*why` is the reason, the caller's own. */
+static es_err take_worker(es_term pool, int64_t timeout_ms, es_pid *worker, es_term *why)
 {
     es_term answer = es_none();
     es_ref tag = es_make_ref();
@@ -325,7 +353,18 @@ es_err esi_pool_take(es_term pool, int64_t timeout_ms, es_pid *worker)
         ESI_SURELY(es_cast(pool, ES_TUPLE(forget, tag)));
     if (error == ES_OK && !es_match(answer, ES_TUPLE(es_am_ok, worker)))
         error = es_fail(ES_EFULL, "pool: all workers are busy, and no more may wait");
-    es_drop(answer);
+    if (error == ES_ECLOSED)
+        *why = answer;
+    else
+        es_drop(answer);
+    return error;
+}
+
+es_err esi_pool_take(es_term pool, int64_t timeout_ms, es_pid *worker)
+{
+    es_term why = es_none();
+    es_err error = take_worker(pool, timeout_ms, worker, &why);
+    es_drop(why);
     return error;
 }
 
@@ -337,12 +376,11 @@ es_err esi_pool_give(es_term pool, es_pid worker)
 es_err esi_pool_call(es_term pool, es_term request, int64_t timeout_ms, es_term *out)
 {
     es_pid worker;
-    int64_t until_ns = es_now_ns() + timeout_ms * 1000000;
-    es_err error = esi_pool_take(pool, timeout_ms, &worker);
+    uint64_t deadline_ns = esi_deadline_of(timeout_ms);
+    es_err error = take_worker(pool, timeout_ms, &worker, out);
     if (error != ES_OK)
         return error;
-    int64_t left_ms = timeout_ms == ES_INFINITY ? ES_INFINITY : (until_ns - es_now_ns()) / 1000000;
-    error = es_try_call(worker, request, left_ms < 0 && timeout_ms != ES_INFINITY ? 0 : left_ms, out);
+    error = es_try_call(worker, request, esi_left_until(deadline_ns), out);
     ESI_SURELY(esi_pool_give(pool, worker));
     return error;
 }
