@@ -4,7 +4,7 @@
 #include <engset/receive.h>
 #include <engset/sys.h>
 #include <time.h>
-#include "base/log.h"
+#include "behaviour/say.h"
 #include "platform/clock.h"
 
 ES_ATOMS(in, out, print, statistics, no_debug, no_statistics, unknown_debug, start_time, current_time,
@@ -137,12 +137,12 @@ static void trace_in(struct esi_gen *gen, es_term message)
     if (es_match(message, ES_TUPLE(es_am_gen_call, &from, &request))) {
         es_print(what, sizeof what, request);
         es_print(who, sizeof who, pid_of(from));
-        esi_log(ESI_LOG_NOTICE, "*DBG* %s got call %s from %s", gen->behaviour->name, what, who);
+        ESI_SAY(ESI_LOG_NOTICE, "*DBG* %s got call %s from %s", gen->behaviour->name, what, who);
         return;
     }
     bool is_cast = es_match(message, ES_TUPLE(es_am_gen_cast, &request));
     es_print(what, sizeof what, is_cast ? request : message);
-    esi_log(ESI_LOG_NOTICE, "*DBG* %s got %s%s", gen->behaviour->name, is_cast ? "cast " : "", what);
+    ESI_SAY(ESI_LOG_NOTICE, "*DBG* %s got %s%s", gen->behaviour->name, is_cast ? "cast " : "", what);
 }
 
 void esi_debug_in(struct esi_gen *gen, es_term message)
@@ -160,7 +160,7 @@ static void trace_out(struct esi_gen *gen, es_term reply, es_from to)
     char what[200], who[64];
     es_print(what, sizeof what, reply);
     es_print(who, sizeof who, pid_of(to));
-    esi_log(ESI_LOG_NOTICE, "*DBG* %s sent %s to %s", gen->behaviour->name, what, who);
+    ESI_SAY(ESI_LOG_NOTICE, "*DBG* %s sent %s to %s", gen->behaviour->name, what, who);
 }
 
 void esi_debug_out(struct esi_gen *gen, es_term reply, es_from to)
@@ -209,7 +209,7 @@ static void print_log(struct esi_gen *gen)
     char text[200];
     for (int64_t age = debug ? debug->log_count - 1 : -1; age >= 0; age--) {
         es_print(text, sizeof text, *event_at(debug, age));
-        esi_log(ESI_LOG_NOTICE, "*DBG* %s: %s", gen->behaviour->name, text);
+        ESI_SAY(ESI_LOG_NOTICE, "*DBG* %s: %s", gen->behaviour->name, text);
     }
 }
 

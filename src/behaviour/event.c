@@ -9,10 +9,10 @@
 #include <engset/event.h>
 #include <engset/link.h>
 #include <string.h>
-#include "base/log.h"
 #include "behaviour/answer.h"
 #include "behaviour/event.h"
 #include "behaviour/gen.h"
+#include "behaviour/say.h"
 #include "behaviour/surely.h"
 #include "behaviour/unknown.h"
 #include "proc/memory.h"
@@ -168,7 +168,7 @@ static void say_crashed(const struct handler *h, es_term why)
     char which[64], text[160];
     es_print(which, sizeof which, h->which);
     es_print(text, sizeof text, why);
-    esi_log(ESI_LOG_ERROR, "event handler %s made an error and is removed: %s", which, text);
+    ESI_SAY(ESI_LOG_ERROR, "event handler %s made an error and is removed: %s", which, text);
 }
 
 static void tell_owner(const struct handler *h, es_term why)

@@ -68,7 +68,7 @@ struct esi_gen_more *esi_gen_try_more(struct esi_gen *gen)
     struct esi_process *self = esi_enter();
     struct esi_gen_more *more = esi_block_alloc(sizeof *more);
     if (more) {
-        *more = (struct esi_gen_more){.continues = es_none(), .running = es_none()};
+        *more = (struct esi_gen_more){.continues = es_none(), .running = es_none(), .last_reply = es_none()};
         self->memory_bytes += (int64_t)sizeof *more;
         gen->more = more;
     }
@@ -147,16 +147,22 @@ ES_NORETURN void esi_gen_stop(struct esi_gen *gen, es_term reason)
     esi_exit(reason);
 }
 
+static void reply_last(struct esi_gen *gen)
+{
+    es_term reply = gen->more->last_reply;
+    if (es_is_none(gen->from))
+        return;
+    esi_reply_to(gen->from, reply);
+    if (gen->more->debug)
+        esi_debug_out(gen, reply, gen->from);
+}
+
 ES_NORETURN void esi_gen_stop_reply(struct esi_gen *gen, es_term reason, es_term reply)
 {
-    es_from from = gen->from;
+    esi_gen_more(gen)->last_reply = reply;
+    terminate(gen, reason); /* an error in it: last_words() */
     esi_gen_has_last_words(false);
-    terminate(gen, reason);
-    if (!es_is_none(from)) {
-        esi_reply_to(from, reply);
-        if (gen->more && gen->more->debug)
-            esi_debug_out(gen, reply, from);
-    }
+    reply_last(gen);
     esi_exit(reason);
 }
 
@@ -193,6 +199,8 @@ static bool last_words(struct esi_process *self, es_term reason)
     bool goes_on = gen->kind->crashed && gen->kind->crashed(gen, reason);
     if (goes_on)
         come_again(gen);
+    else if (gen->more && !es_is_none(gen->more->last_reply))
+        reply_last(gen);
     else
         terminate(gen, reason);
     esi_enter();

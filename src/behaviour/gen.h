@@ -82,6 +82,7 @@ struct esi_gen_more {
     uint8_t again;               /* enum esi_gen_again */
     es_term continues;           /* what es_with_continue() asked for */
     es_term running;             /* what the continue callback was called with */
+    es_term last_reply;          /* whose caller waits gets it when terminate is over; none: nothing */
     struct esi_debug *debug;     /* sys:trace() and its like; NULL: none */
     struct esi_machine *machine; /* what waits in a state machine, es_alloc() memory; NULL: nothing */
     uint64_t unknown_kinds[8];   /* what was logged already, by tag */
@@ -109,7 +110,7 @@ ES_NORETURN void esi_gen_up(struct esi_gen *gen);
 /* Init did not want: who started it is told `answer`, and the process ends with `reason`, without terminate. */
 ES_NORETURN void esi_gen_not_up(struct esi_gen *gen, es_literal answer, es_term reason);
 
-/* Runs terminate and ends the process with `reason`. `has_reply`: the caller that waits gets `reply` between the two. */
+/* Runs terminate and ends the process with `reason`. The caller that waits gets `reply` between the two, also when terminate makes an error. */
 ES_NORETURN void esi_gen_stop(struct esi_gen *gen, es_term reason);
 ES_NORETURN void esi_gen_stop_reply(struct esi_gen *gen, es_term reason, es_term reply);
 

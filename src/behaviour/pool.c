@@ -62,18 +62,60 @@ static int64_t most_of(const pool_state *p)
     return p->spec->most > size_of(p) ? p->spec->most : size_of(p);
 }
 
+/* By a monitor: its EXIT may have been taken by a callback that did not come to its end. */
+static void await_end(es_pid worker, uint64_t deadline_ns)
+{
+    es_ref monitor;
+    ESI_SURELY(esi_monitor_try(worker, &monitor));
+    for (bool is_down = false; !is_down;)
+        es_receive {
+            es_case(ES_TUPLE(es_am_DOWN, monitor, ES_ANY, ES_ANY, ES_ANY))
+                is_down = true;
+            es_after(esi_ms_until(deadline_ns)) {
+                ESI_SURELY(es_send_exit(worker, es_am_kill));
+                deadline_ns = ESI_NO_DEADLINE;
+            }
+        }
+}
+
+/* All workers are asked to end, and waited for; a link alone would leave them when the pool ends with `normal`. */
+static void pool_terminate(void *self, es_term reason)
+{
+    pool_state *p = self;
+    struct esi_list *lists[] = {&p->idle, &p->busy};
+    uint64_t deadline_ns = esi_deadline_in_ms(SHUTDOWN_MS);
+    (void)reason;
+    for (int i = 0; i < 2; i++)
+        ESI_LIST_EACH(node, lists[i])
+        {
+            ESI_SURELY(es_send_exit(WORKER_OF(node)->pid, es_am_shutdown));
+        }
+    for (int i = 0; i < 2; i++)
+        ESI_LIST_EACH(node, lists[i])
+        {
+            await_end(WORKER_OF(node)->pid, deadline_ns);
+        }
+}
+
+/* Init is not followed by terminate. */
+static ES_NORETURN void give_up(pool_state *p, es_term why)
+{
+    if (esi_gen_self()->phase == ESI_GEN_NEW)
+        pool_terminate(p, why);
+    esi_exit(why);
+}
+
 /* One more, idle. Without one the pool is of no use: it ends. */
 static void add_worker(pool_state *p)
 {
     es_term why = es_none();
     struct pool_worker *worker = es_alloc(sizeof *worker);
     es_err error = es_try_start(ES_WITH(.link = true), p->spec->worker, p->args, &worker->pid, &why);
-    if (error != ES_OK && !es_is_none(why))
-        esi_exit(why);
-    if (error == ES_ENOMEM)
-        es_exit(es_am_system_limit);
+    if (error != ES_OK && es_is_none(why))
+        why = error == ES_ENOMEM ? es_from_atom(es_am_system_limit)
+                                 : es_keep(ES_TUPLE(es_am_error, es_strerror(error)));
     if (error != ES_OK)
-        es_exit(ES_TUPLE(es_am_error, es_strerror(error)));
+        give_up(p, why);
     esi_list_push_front(&p->idle, &worker->in_pool);
     p->count++;
 }
@@ -269,41 +311,6 @@ static es_answer nothing(void *self)
 {
     (void)self;
     return es_ok();
-}
-
-/* By a monitor: its EXIT may have been taken by a callback that did not come to its end. */
-static void await_end(es_pid worker, uint64_t deadline_ns)
-{
-    es_ref monitor;
-    ESI_SURELY(esi_monitor_try(worker, &monitor));
-    for (bool is_down = false; !is_down;)
-        es_receive {
-            es_case(ES_TUPLE(es_am_DOWN, monitor, ES_ANY, ES_ANY, ES_ANY))
-                is_down = true;
-            es_after(esi_ms_until(deadline_ns)) {
-                ESI_SURELY(es_send_exit(worker, es_am_kill));
-                deadline_ns = ESI_NO_DEADLINE;
-            }
-        }
-}
-
-/* All workers are asked to end, and waited for; a link alone would leave them when the pool ends with `normal`. */
-static void pool_terminate(void *self, es_term reason)
-{
-    pool_state *p = self;
-    struct esi_list *lists[] = {&p->idle, &p->busy};
-    uint64_t deadline_ns = esi_deadline_in_ms(SHUTDOWN_MS);
-    (void)reason;
-    for (int i = 0; i < 2; i++)
-        ESI_LIST_EACH(node, lists[i])
-        {
-            ESI_SURELY(es_send_exit(WORKER_OF(node)->pid, es_am_shutdown));
-        }
-    for (int i = 0; i < 2; i++)
-        ESI_LIST_EACH(node, lists[i])
-        {
-            await_end(WORKER_OF(node)->pid, deadline_ns);
-        }
 }
 
 static es_err code_change(void *self, es_term old, es_term extra)

@@ -4,7 +4,6 @@
 #include <engset/link.h>
 #include <engset/receive.h>
 #include "behaviour/request.h"
-#include "platform/clock.h"
 #include "proc/process.h"
 
 ES_ATOMS(send_request, multi_call);

@@ -22,7 +22,7 @@ static const uint8_t may_answer[][ESI_ANSWERS] = {
                      [ESI_ANSWER_UNKNOWN] = 1},
     [ESI_AT_CAST] = {[ESI_ANSWER_OK] = 1, [ESI_ANSWER_STOP] = 1, [ESI_ANSWER_UNKNOWN] = 1},
     [ESI_AT_INFO] = {[ESI_ANSWER_OK] = 1, [ESI_ANSWER_STOP] = 1, [ESI_ANSWER_UNKNOWN] = 1},
-    [ESI_AT_CONTINUE] = {[ESI_ANSWER_OK] = 1, [ESI_ANSWER_STOP] = 1},
+    [ESI_AT_CONTINUE] = {[ESI_ANSWER_OK] = 1, [ESI_ANSWER_STOP] = 1, [ESI_ANSWER_UNKNOWN] = 1},
     [ESI_AT_TIMEOUT] = {[ESI_ANSWER_OK] = 1, [ESI_ANSWER_STOP] = 1, [ESI_ANSWER_UNKNOWN] = 1},
 };
 
@@ -51,10 +51,9 @@ static void continues(struct esi_gen *gen)
     more->running = more->continues;
     more->continues = es_none();
     gen->at = ESI_AT_CONTINUE;
-    es_answer answer = calls_of(gen)->continued(esi_gen_state(gen), more->running);
+    gen->kind->after(gen, calls_of(gen)->continued(esi_gen_state(gen), more->running));
     es_drop(more->running);
     more->running = es_none();
-    gen->kind->after(gen, answer);
 }
 
 static void timeout(struct esi_gen *gen);

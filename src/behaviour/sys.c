@@ -92,6 +92,8 @@ static void set_suspended(struct esi_gen *gen, es_from from, bool is_suspended)
     struct esi_gen_more *more = esi_gen_try_more(gen);
     if (more) {
         more->is_suspended = is_suspended;
+        if (!is_suspended)
+            esi_gen_less(gen);
         tell_ok(from);
     } else {
         TELL(from, ES_TUPLE(es_am_error, es_am_system_limit));

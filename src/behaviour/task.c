@@ -3,7 +3,6 @@
 
 #include <engset/link.h>
 #include <engset/receive.h>
-#include "platform/clock.h"
 #include "proc/process.h"
 
 ES_ATOMS(task, task_each);
@@ -137,18 +136,50 @@ static void part_from(es_pid pid)
     }
 }
 
+/* Its result comes before its end. False: it is there still. */
+static bool await_end(es_task t, int64_t timeout_ms, es_term *reason)
+{
+    es_term why;
+    bool is_over = true;
+    es_receive {
+        es_case(ES_TUPLE(es_am_DOWN, t.monitor, ES_ANY, ES_ANY, &why))
+            *reason = es_keep(why);
+        es_after(timeout_ms)
+            is_over = false;
+    }
+    return is_over;
+}
+
+/* It has ended: with a result, or `reason`, which is the caller's own. */
+static es_err result_of_ended(es_task t, es_term reason, es_term *out)
+{
+    es_term result;
+    es_err error = ES_OK;
+    es_receive {
+        es_case(ES_TUPLE(t.ref, &result)) {
+            *out = es_keep(result);
+            es_drop(reason);
+        }
+        es_after(0) {
+            *out = reason;
+            error = es_fail(ES_ECLOSED, "task: it ended without a result");
+        }
+    }
+    es_unalias(t.ref);
+    return error;
+}
+
 es_err es_task_shutdown(es_task t, int64_t timeout_ms, es_term *out)
 {
+    es_term reason = es_none();
     check_owner(t);
     part_from(t.pid);
-    if (timeout_ms != 0 && es_send_exit(t.pid, es_am_shutdown) == ES_OK) {
-        es_err error = es_task_yield(t, timeout_ms, out);
-        if (error != ES_ETIMEOUT)
-            return error;
-    }
+    if (timeout_ms != 0 && es_send_exit(t.pid, es_am_shutdown) == ES_OK && await_end(t, timeout_ms, &reason))
+        return result_of_ended(t, reason, out);
     if (es_send_exit(t.pid, es_am_kill) != ES_OK)
         return es_fail(ES_ENOMEM, "task: no memory to end it");
-    return es_task_yield(t, ES_INFINITY, out);
+    (void)await_end(t, ES_INFINITY, &reason);
+    return result_of_ended(t, reason, out);
 }
 
 /* ------------------------------------------------------------ many */
@@ -334,6 +365,8 @@ es_term esi_task_each(es_term list, work *function, const es_task_options *optio
     each.total = es_list_length(list);
     if (each.total < 0)
         es_exit(ES_TUPLE(es_am_badarg, task_each));
+    if (each.options.max_concurrency > each.total)
+        each.options.max_concurrency = (int)each.total;
     each.is_linked = !each.options.is_unlinked;
     each.results = es_alloc((size_t)(each.total + 1) * sizeof *each.results);
     each.running = es_alloc((size_t)each.options.max_concurrency * sizeof *each.running);

@@ -123,6 +123,56 @@ STORY(a_servers_events_can_be_traced, "SYS-05")
     EXPECT(atomic_load(&lines) == 2);
 }
 
+enum { SLOW_MS = 100 }; /* longer than it takes to end who computes */
+
+static _Atomic(int) slow_step; /* 1: a line is being written, 2: its writer was killed, 3: it is written */
+
+static void take_slowly(int level, const char *line, size_t length)
+{
+    (void)level, (void)length;
+    if (!strstr(line, "*DBG*"))
+        return;
+    atomic_store(&slow_step, 1);
+    while (atomic_load(&slow_step) == 1) {
+    }
+    for (int64_t until_ns = es_now_ns() + SLOW_MS * 1000000; es_now_ns() < until_ns;) {
+    }
+    atomic_store(&slow_step, 3);
+}
+
+REAL_STORY(a_line_of_a_trace_is_written_though_its_process_is_killed, 1, "")
+{
+    es_pid p = started();
+    EXPECT(es_sys_trace(p, true) == ES_OK);
+    atomic_store(&slow_step, 0);
+    esi_log_set_sink(take_slowly);
+    es_cast(p, ping);
+    while (!atomic_load(&slow_step))
+        es_yield();
+    es_send_exit(p, es_am_kill);
+    atomic_store(&slow_step, 2);
+    wait_for_end(p);
+    EXPECT(atomic_load(&slow_step) == 3);
+    esi_log_set_sink(take_line);
+}
+
+static int64_t memory_of(es_pid p)
+{
+    es_info info = {0};
+    add_to(p, 1);
+    EXPECT(es_is_alive(p) && es_process_info(p, &info));
+    return info.memory_bytes;
+}
+
+STORY(to_have_been_suspended_costs_nothing, "")
+{
+    es_pid p = started();
+    EXPECT(es_sys_suspend(p) == ES_OK && es_sys_resume(p) == ES_OK && es_sys_resume(p) == ES_OK);
+    int64_t memory = memory_of(p);
+    EXPECT(es_sys_log(p, 1) == ES_OK && es_sys_no_debug(p) == ES_OK); /* gives back what is not used */
+    EXPECT(memory_of(p) == memory);
+}
+
 STORY(debugging_that_is_off_costs_nothing, "SYS-05")
 {
     es_info before, meanwhile, after;
@@ -219,6 +269,8 @@ int main(void)
         cmocka_unit_test(a_servers_last_events_can_be_read),
         cmocka_unit_test(a_servers_messages_can_be_counted),
         cmocka_unit_test(a_servers_events_can_be_traced),
+        cmocka_unit_test(a_line_of_a_trace_is_written_though_its_process_is_killed),
+        cmocka_unit_test(to_have_been_suspended_costs_nothing),
         cmocka_unit_test(debugging_that_is_off_costs_nothing),
         cmocka_unit_test(timeouts_and_last_replies_are_events),
         cmocka_unit_test(erlangs_own_requests_are_understood),

@@ -5,15 +5,19 @@
 #include "story.h"
 #include "quiet.h"
 
-ES_ATOMS(square, hold, crash, none, decoders, done, let_go, r);
+ES_ATOMS(square, hold, crash, none, decoders, done, let_go, r, third_stops);
 
 typedef struct {
     int64_t nothing;
 } worker;
 
+static _Atomic(int) inits;
+
 static es_answer worker_init(worker *self, es_term args)
 {
     (void)self;
+    if (es_is(args, third_stops) && atomic_fetch_add(&inits, 1) == 2)
+        return es_stop(es_am_normal);
     return es_is(args, crash) ? es_stop(r) : es_ok();
 }
 
@@ -35,6 +39,7 @@ ES_SERVER(worker_server, worker, .init = worker_init, .call = worker_call);
 ES_POOL(fixed_pool, .worker = &worker_server, .size = 2, .queue_limit = 100);
 ES_POOL(narrow_pool, .worker = &worker_server, .size = 1, .queue_limit = 1);
 ES_POOL(growing_pool, .worker = &worker_server, .size = 1, .most = 3);
+ES_POOL(third_fails_pool, .worker = &worker_server, .args = "third_stops", .size = 3);
 ES_POOL(failing_pool, .worker = &worker_server, .args = "crash", .size = 2);
 
 static bool has(es_pid pool, int64_t workers, int64_t waiting)
@@ -60,6 +65,16 @@ STORY(a_pool_answers_by_one_of_its_workers, "")
     EXPECT(has(pool, 2, 0));
     EXPECT(es_pool_call(dead_pid(), 1, 5000, &answer) == ES_ECLOSED && es_is(answer, es_am_noproc));
     EXPECT(es_pool_call(r, 1, 5000, &answer) == ES_ECLOSED && es_is(answer, es_am_noproc));
+}
+
+SIMULATED_STORY(a_pool_may_be_given_all_the_time_there_is, "")
+{
+    const int64_t times_ms[] = {INT64_MAX, INT64_MAX / 3, INT64_MAX / 1000000, ES_INFINITY};
+    es_pid pool = up(&fixed_pool);
+    for (int i = 0; i < 4; i++) {
+        es_term answer = es_none();
+        EXPECT(es_pool_call(pool, ES_TUPLE(hold, 10), times_ms[i], &answer) == ES_OK && es_is(answer, hold));
+    }
 }
 
 static void asks(es_term args)
@@ -211,6 +226,24 @@ STORY(a_pool_whose_workers_do_not_start_does_not_either, "")
            es_is(why, r));
 }
 
+static int64_t processes_now(void)
+{
+    es_node_info info;
+    es_node_info_get(&info);
+    return info.processes;
+}
+
+/* A link alone would leave those that were started already: `normal` ends nobody else. */
+STORY(a_pool_that_does_not_start_leaves_no_worker, "")
+{
+    es_term why = es_none();
+    es_pid pid;
+    int64_t before = processes_now();
+    atomic_store(&inits, 0);
+    EXPECT(es_try_start(NULL, &third_fails_pool, none, &pid, &why) == ES_ECLOSED && es_is(why, es_am_normal));
+    EXPECT(processes_now() == before);
+}
+
 STORY(the_workers_end_with_the_pool, "")
 {
     es_trap_exit(true);
@@ -228,6 +261,7 @@ int main(void)
     be_quiet();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_pool_answers_by_one_of_its_workers),
+        cmocka_unit_test(a_pool_may_be_given_all_the_time_there_is),
         cmocka_unit_test(who_finds_all_busy_waits_in_turn),
         cmocka_unit_test(a_pool_grows_while_all_are_busy_and_refuses_more),
         cmocka_unit_test(who_gives_up_waiting_leaves_no_worker_behind),
@@ -237,6 +271,7 @@ int main(void)
         cmocka_unit_test(a_worker_is_given_back_by_who_has_it_alone),
         cmocka_unit_test(a_worker_that_crashes_is_replaced),
         cmocka_unit_test(a_pool_whose_workers_do_not_start_does_not_either),
+        cmocka_unit_test(a_pool_that_does_not_start_leaves_no_worker),
         cmocka_unit_test(the_workers_end_with_the_pool),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

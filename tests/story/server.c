@@ -992,12 +992,23 @@ static es_answer breaker_cast(breaker *self, es_term message)
     es_exit(first);
 }
 
+static es_answer breaker_call(breaker *self, es_term request, es_from from)
+{
+    (void)self, (void)from;
+    if (es_is(request, continued))
+        return es_with_continue(es_reply(es_am_ok), ES_TUPLE(continued, r));
+    return es_stop_reply(request, told);
+}
+
 static void breaker_terminate(breaker *self, es_term reason)
 {
-    (void)self, (void)reason;
+    (void)self;
+    if (es_is(reason, bad))
+        *(volatile int *)NULL = 1;
     es_exit(second);
 }
-ES_SERVER(breaker_server, breaker, .cast = breaker_cast, .terminate = breaker_terminate);
+ES_SERVER(breaker_server, breaker, .call = breaker_call, .cast = breaker_cast,
+          .terminate = breaker_terminate);
 
 STORY(a_crash_in_terminate_is_the_reason, "GSV-39")
 {
@@ -1005,6 +1016,25 @@ STORY(a_crash_in_terminate_is_the_reason, "GSV-39")
     es_pid p = es_start_monitor(&ref, &breaker_server, none);
     es_cast(p, ping);
     EXPECT(got_down(ref, p, second));
+}
+
+STORY(the_last_reply_is_given_though_terminate_crashes, "GSV-13 GSV-39")
+{
+    es_ref ref;
+    es_term out = es_none();
+    es_pid p = es_start_monitor(&ref, &breaker_server, none);
+    EXPECT(es_try_call(p, r, 5000, &out) == ES_OK && es_is(out, told));
+    EXPECT(got_down(ref, p, second));
+    p = es_start_monitor(&ref, &breaker_server, none);
+    EXPECT(es_try_call(p, bad, 5000, &out) == ES_OK && es_is(out, told));
+    EXPECT(got_down(ref, p, ES_ANY));
+}
+
+STORY(a_server_goes_on_though_it_does_not_know_with_what, "")
+{
+    es_pid p = es_start(&breaker_server, none);
+    for (int i = 0; i < 3; i++)
+        EXPECT(es_is(es_call(p, continued, 5000), es_am_ok));
 }
 
 /* ------------------------------------------------------------ sys */
@@ -1121,6 +1151,8 @@ int main(void)
         cmocka_unit_test(a_server_without_callbacks_has_defaults),
         cmocka_unit_test(start_monitor_watches_who_is_ready_and_nobody_else),
         cmocka_unit_test(a_crash_in_terminate_is_the_reason),
+        cmocka_unit_test(the_last_reply_is_given_though_terminate_crashes),
+        cmocka_unit_test(a_server_goes_on_though_it_does_not_know_with_what),
         cmocka_unit_test(a_suspended_server_handles_messages_later_and_in_order),
         cmocka_unit_test(a_servers_state_can_be_seen_and_replaced),
         cmocka_unit_test(a_function_can_be_started_and_waited_for),

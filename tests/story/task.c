@@ -1,6 +1,7 @@
 /* task.c - work of which the result is wanted, as a user of engset/task.h sees it. */
 #include <engset/event.h>
 #include <engset/task.h>
+#include <limits.h>
 #include "story.h"
 #include "proc/contain/report.h"
 
@@ -155,6 +156,48 @@ STORY(a_task_can_be_ended, "")
     EXPECT(is_quiet());
 }
 
+static _Atomic(bool) is_gone;
+
+static void goes(void *nothing)
+{
+    (void)nothing;
+    for (volatile int i = 0; i < 1000000; i++) {
+    }
+    atomic_store(&is_gone, true);
+}
+
+static es_term owns(es_term how)
+{
+    EXPECT(es_own(&is_gone, goes) == ES_OK);
+    return how;
+}
+
+static bool has_result(es_task t)
+{
+    bool has = false;
+    es_receive {
+        es_case_when(ES_TUPLE(t.ref, ES_ANY), (has = true, false)) {
+        }
+        es_after(0) {
+        }
+    }
+    return has;
+}
+
+STORY(a_task_with_a_result_is_gone_when_it_was_ended, "")
+{
+    for (int i = 0; i < 10; i++) {
+        es_term out = es_none();
+        atomic_store(&is_gone, false);
+        es_task t = es_task_async(owns, r);
+        while (!has_result(t))
+            es_yield();
+        EXPECT(es_task_shutdown(t, i % 2 ? ES_INFINITY : 0, &out) == ES_OK && es_is(out, r));
+        EXPECT(atomic_load(&is_gone));
+    }
+    EXPECT(is_quiet());
+}
+
 static void asks_for_anothers(es_task *task)
 {
     es_task_await(*task, 5000);
@@ -267,6 +310,13 @@ STORY(many_tasks_give_their_results_in_order, "")
     EXPECT(is_quiet());
 }
 
+STORY(more_may_run_at_once_than_there_are, "")
+{
+    es_term results = es_task_each(ES_LIST(1, 2), works, ES_TASKS(.max_concurrency = INT_MAX));
+    EXPECT(es_match(results, ES_LIST(ES_TUPLE(es_am_ok, 1), ES_TUPLE(es_am_ok, 2))));
+    EXPECT(es_is_nil(es_task_each(ES_NIL, works, ES_TASKS(.max_concurrency = INT_MAX))));
+}
+
 static void does_each(es_term list)
 {
     es_task_each(list, works, NULL);
@@ -322,11 +372,13 @@ int main(void)
         cmocka_unit_test(the_result_of_a_task_that_was_given_up_never_comes),
         cmocka_unit_test(a_task_that_was_given_up_is_killed),
         cmocka_unit_test(a_task_can_be_ended),
+        cmocka_unit_test(a_task_with_a_result_is_gone_when_it_was_ended),
         cmocka_unit_test(only_who_started_a_task_may_ask_for_its_result),
         cmocka_unit_test(a_message_can_be_checked_for_a_result),
         cmocka_unit_test(the_result_that_was_awaited_in_vain_never_comes),
         cmocka_unit_test(a_task_that_finds_no_room_leaves_nothing_behind),
         cmocka_unit_test(many_tasks_give_their_results_in_order),
+        cmocka_unit_test(more_may_run_at_once_than_there_are),
         cmocka_unit_test(one_of_many_that_crashes_ends_who_wants_them_unless_it_traps),
         cmocka_unit_test(one_of_many_that_is_late_is_killed_or_ends_who_wants_them),
     };
