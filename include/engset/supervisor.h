@@ -120,8 +120,8 @@ ES_API es_err esi_child_call(es_term supervisor, es_atom what, es_term id, es_te
 #define es_start_child(supervisor, args, out, why) \
     esi_start_child(es_lend(ES_T(supervisor)), es_lend(ES_T(args)), (out), (why))
 
-/* One more child. `spec` and its strings are lent for the call. ES_EEXIST: a child with that id is there (`*why`: {already_started, Pid} or already_present). ES_EINVAL: the spec makes no sense;
- * `*why` says what. ES_ECLOSED: its start failed. */
+/* One more child. `spec` and its strings are lent for the call. ES_EEXIST: a child with that id is there (`*why`: {already_started, Pid} or
+ * already_present). ES_EINVAL: the spec makes no sense; `*why` says what. ES_ECLOSED: its start failed. */
 #define es_add_child(supervisor, spec, out, why) \
     esi_add_child(es_lend(ES_T(supervisor)), (spec), (out), (why))
 
