@@ -67,7 +67,7 @@ static void add_line(book *self, es_term details)
     self->bytes[self->length++] = '\n';
 }
 
-/* A disk that is full stops no telephone. */
+/* A disk that is full stops no telephone. Who cannot be answered asks the next journal. */
 static es_answer write_all(book *self)
 {
     if (self->fd < 0 || es_file_write(self->fd, self->bytes, self->length) < 0)
@@ -75,7 +75,8 @@ static es_answer write_all(book *self)
     self->length = 0;
     while (self->count > 0) {
         es_term writer = self->writers[--self->count];
-        es_reply_to(writer, es_am_ok);
+        if (es_reply_to(writer, es_am_ok) == ES_ENOMEM)
+            es_exit(es_am_system_limit);
         es_drop(writer);
     }
     return es_noreply();
