@@ -9,8 +9,7 @@
 #include "behaviour/surely.h"
 #include "proc/node.h"
 
-ES_ATOMS(start_failed, already_loaded, env, set_env, runs, stop_all, start_up, of, not_running, give_up,
-         node_ends);
+ES_ATOMS(already_loaded, env, set_env, runs, stop_all, start_up, of, not_running, give_up, node_ends);
 
 /* ------------------------------------------------------------ those of the program */
 
@@ -58,13 +57,12 @@ static es_err ask(es_literal request, int64_t timeout_ms, es_term *answer)
     return es_try_call(esi_application_controller(), es_lend(request), timeout_ms, answer);
 }
 
-/* {error, Why}, the controller's own, as an error, and {start_failed, Why}, whose reason may look like any; the reason to `*why`. */
+/* {error, Why} as an error; the reason to `*why`. */
 static es_err verdict(const char *name, es_term answer, es_term *why)
 {
     es_term reason;
     es_err error = ES_OK;
-    bool is_start = es_match(answer, ES_TUPLE(start_failed, &reason));
-    if (is_start || es_match(answer, ES_TUPLE(es_am_error, &reason))) {
+    if (es_match(answer, ES_TUPLE(es_am_error, &reason))) {
         char text[160];
         bool is_there = es_match(reason, ES_TUPLE(es_am_already_started, ES_ANY)) ||
                         es_match(reason, ES_TUPLE(already_loaded, ES_ANY)) ||
@@ -75,7 +73,6 @@ static es_err verdict(const char *name, es_term answer, es_term *why)
         es_print(text, sizeof text, reason);
         bool is_short = es_is(reason, es_am_system_limit);
         error = is_short     ? ES_ENOMEM
-                : is_start   ? ES_ECLOSED
                 : is_there   ? ES_EEXIST
                 : is_missing ? ES_ENOTFOUND
                 : is_bad     ? ES_ESYNTAX
@@ -314,14 +311,9 @@ int64_t esi_application_stop_ms(void)
     return wanted > 0 ? wanted : STOP_MS;
 }
 
-static void say_why(const char *what)
-{
-    fprintf(stderr, "engset: %s: %s\n", what, es_last_detail());
-}
-
 static ES_NORETURN void leave(const char *what)
 {
-    say_why(what);
+    fprintf(stderr, "engset: %s: %s\n", what, es_last_detail());
     es_exit(es_am_error);
 }
 
@@ -417,52 +409,31 @@ static void read_arguments(es_args args)
         i += read_argument(args.values[i], i + 1 < args.count ? args.values[i + 1] : NULL);
 }
 
-/* Starts all, beside the first process, which hears of SIGTERM meanwhile. */
-static void start_program(es_term told)
-{
-    int64_t address = 0;
-    (void)es_get_int64(told, &address);
-    const es_application *a = (const es_application *)(uintptr_t)address;
-    if (es_application_ensure_started(a->name, a->type ? a->type : ES_START_PERMANENT, ES_INFINITY, NULL) !=
-        ES_OK) {
-        say_why(a->name);
-        es_exit(ES_TUPLE(es_am_shutdown, es_am_error));
-    }
-}
-
 /* The first process: it waits until the node is to end, and with which status. */
 static void run_program(void *argument)
 {
     struct program *program = argument;
     int64_t status = 0;
-    es_ref start;
+    es_start_type type = program->application->type;
     es_trap_exit(true);
     es_pid controller = esi_application_controller();
     es_ref watch = es_monitor(controller);
     ESI_SURELY(es_cast(controller, ES_TUPLE(start_up, es_self())));
     esi_node_stops_itself(true);
     read_arguments(program->args);
-    es_pid starter = es_spawn_monitor(&start, start_program, (int64_t)(uintptr_t)program->application);
-    if (es_pid_is_none(starter))
+    if (es_application_ensure_started(program->application->name, type ? type : ES_START_PERMANENT,
+                                      ES_INFINITY, NULL) != ES_OK)
         leave(program->application->name);
-    for (bool is_over = false; !is_over;) {
-        is_over = true;
-        es_receive {
-            es_case(ES_TUPLE(node_ends, &status)) {
-            }
-            es_case(ES_TUPLE(es_am_EXIT, ES_ANY, es_am_shutdown)) /* SIGTERM */
-                status = 0;
-            es_case(ES_TUPLE(es_am_DOWN, start, ES_ANY, ES_ANY, es_am_normal)) /* all are up */
-                is_over = false;
-            es_case(ES_TUPLE(es_am_DOWN, start, ES_ANY, ES_ANY, ES_ANY)) /* it has said why not */
-                es_exit(es_am_error);
-            es_case(ES_TUPLE(es_am_DOWN, watch, ES_ANY, ES_ANY, ES_ANY)) {
-                fprintf(stderr, "engset: the application controller ended, and the node with it\n");
-                es_exit(es_am_error);
-            }
+    es_receive {
+        es_case(ES_TUPLE(node_ends, &status)) {
+        }
+        es_case(ES_TUPLE(es_am_EXIT, ES_ANY, es_am_shutdown)) /* SIGTERM */
+            status = 0;
+        es_case(ES_TUPLE(es_am_DOWN, watch, ES_ANY, ES_ANY, ES_ANY)) {
+            fprintf(stderr, "engset: the application controller ended, and the node with it\n");
+            es_exit(es_am_error);
         }
     }
-    ESI_SURELY(es_send_exit(starter, es_am_kill)); /* it starts no more */
     if (es_application_stop_all(esi_application_stop_ms()) != ES_OK)
         fprintf(stderr, "engset: the applications did not stop in time; the rest is ended\n");
     if (status)

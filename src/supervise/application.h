@@ -14,7 +14,7 @@ es_pid esi_application_controller(void);
 /* How long an orderly stop of all may take: ES_STOP_MS, or 30 s. */
 int64_t esi_application_stop_ms(void);
 
-/* What a master runs: {Name, Controller}. It tells the controller {'$gen_cast', {top_is, Name, Top}} when its top is up, {started, Name} when all is, or ends with the reason why not. On {stop} it
+/* What a master runs: {Name, Controller}. It tells the controller {'$gen_cast', {started, Name}} when it is up, or ends with the reason why not. On {stop} it
  * stops all and ends `shutdown`; when its top ends by itself it ends with {ended, Reason}. */
 void esi_application_master(es_term args);
 

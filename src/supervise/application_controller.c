@@ -7,13 +7,10 @@
 #include "behaviour/say.h"
 #include "behaviour/surely.h"
 #include "proc/call.h"
-#include "proc/memory.h"
 #include "supervise/application.h"
 
 ES_ATOMS(ended, already_loaded, env, set_env, runs, stop_all, start_up, of, not_running,
-         application_controller, give_up, node_ends, start_failed, top_is);
-
-enum { ROOM_FOR_MORE = 16 }; /* who came between counting and listing */
+         application_controller, give_up, node_ends);
 
 enum app_state { APP_LOADED, APP_STARTING, APP_RUNNING, APP_STOPPING };
 
@@ -22,19 +19,12 @@ struct app {
     es_atom name;
     enum app_state state;
     es_start_type type;
-    es_pid master, top; /* `top`: none until the master tells, and when the master has ended */
-    es_ref monitor;     /* of the master; when that has ended, of its top */
-    es_term why;        /* the master ended so, and its top is waited for: es_keep()'s, or none */
-    es_term asker;      /* who waits for its start or stop: es_keep()'s, or none */
-    es_term env;        /* a map; what was set is in `set` */
-    struct setting *set;
+    es_pid master;
+    es_ref monitor;
+    es_term asker;    /* who waits for its start or stop: es_keep()'s, or none */
+    es_term env;      /* a map; what was set is in `set` */
+    es_term set;      /* [{Key, Value}], the latest first */
     struct app *next; /* the last that was started first */
-};
-
-struct setting {
-    es_atom key;
-    es_term value; /* es_keep()'s */
-    struct setting *next;
 };
 
 typedef struct {
@@ -103,7 +93,7 @@ static struct app *load(controller *c, es_atom name, es_term *fault)
     }
     struct app *app = es_alloc(sizeof *app);
     *app = (struct app){
-        .about = about, .name = name, .why = es_none(), .asker = es_none(), .env = env_map, .next = c->apps};
+        .about = about, .name = name, .asker = es_none(), .env = env_map, .set = es_nil(), .next = c->apps};
     c->apps = app;
     return app;
 }
@@ -119,11 +109,7 @@ static void unload(controller *c, struct app *app)
 {
     take_out(c, app);
     es_drop(app->env);
-    for (struct setting *s = app->set, *next; s; s = next) {
-        next = s->next;
-        es_drop(s->value);
-        es_free(s);
-    }
+    es_drop(app->set);
     es_free(app);
 }
 
@@ -135,14 +121,6 @@ static void answer_asker(struct app *app, es_literal x)
         ESI_SURELY(es_reply_to(app->asker, x));
     es_drop(app->asker);
     app->asker = es_none();
-}
-
-/* {error, Fault}; `fault` is given away. */
-static es_answer refuse(es_term fault)
-{
-    es_answer a = es_reply(ES_TUPLE(es_am_error, fault));
-    es_drop(fault);
-    return a;
 }
 
 /* A need that does not run, or an atom of 0. */
@@ -163,7 +141,7 @@ static es_answer start(controller *c, es_atom name, int64_t type, es_from from)
     es_term fault = es_none();
     struct app *app = loaded(c, name, &fault);
     if (!app)
-        return refuse(fault);
+        return es_reply(ES_TUPLE(es_am_error, fault));
     if (app->state != APP_LOADED)
         return es_reply(ES_TUPLE(es_am_error, ES_TUPLE(es_am_already_started, name)));
     es_atom missing = missing_need(c, app->about);
@@ -248,40 +226,15 @@ static void ended_by_itself(controller *c, struct app *app, es_term reason)
         ESI_SAY(ESI_LOG_WARNING, "application %s ended: %s", app->about->name, why);
 }
 
-/* Who has it as group leader, and is neither its tree nor ended with that. Source: OTP application_master, kill_all_procs/0. */
-static void kill_those_left(es_pid master)
-{
-    int64_t room = es_processes(NULL, 0) + ROOM_FOR_MORE;
-    es_pid *pids = esi_alloc_try((size_t)room * sizeof *pids);
-    int64_t count = pids ? es_processes(pids, room) : 0;
-    es_info info;
-    for (int64_t i = 0; i < count && i < room; i++)
-        if (es_process_info(pids[i], &info) && es_pid_equal(info.group_leader, master))
-            ESI_SURELY(es_send_exit(pids[i], es_am_kill));
-    es_free(pids);
-}
-
-/* A master that crashed or was killed leaves a tree behind, which ends for that, in order: it is over when that is. */
-static bool top_is_waited_for(struct app *app, es_term reason)
-{
-    if (es_pid_is_none(app->top))
-        return false;
-    app->why = esi_keep_reason(reason);
-    app->monitor = es_monitor(app->top);
-    app->top = ES_NO_PID;
-    return true;
-}
-
-static void application_ended(controller *c, struct app *app, es_term reason)
+static void master_ended(controller *c, struct app *app, es_term reason)
 {
     enum app_state before = app->state;
     es_term inner = reason;
     (void)!es_match(reason, ES_TUPLE(ended, &inner));
-    kill_those_left(app->master);
     app->state = APP_LOADED;
     app->master = ES_NO_PID;
     if (before == APP_STARTING)
-        answer_asker(app, ES_TUPLE(start_failed, inner));
+        answer_asker(app, ES_TUPLE(es_am_error, inner));
     else if (before == APP_STOPPING)
         answer_asker(app, ES_T(es_am_ok));
     else
@@ -289,36 +242,18 @@ static void application_ended(controller *c, struct app *app, es_term reason)
     stop_next(c);
 }
 
-/* The master, or its top after it. */
-static void ended_one(controller *c, struct app *app, es_term reason)
-{
-    es_term why = app->why;
-    if (top_is_waited_for(app, reason))
-        return;
-    app->why = es_none();
-    application_ended(c, app, es_is_none(why) ? reason : why);
-    es_drop(why);
-}
-
 /* ------------------------------------------------------------ settings */
 
-static struct setting *set_before(const struct app *app, es_atom key)
+static es_term setting(const struct app *app, es_term key)
 {
-    struct setting *s = app->set;
-    while (s && !es_atom_equal(s->key, key))
-        s = s->next;
-    return s;
+    es_term rest = app->set, head, value;
+    while (es_match(rest, ES_CONS(&head, &rest)))
+        if (es_match(head, ES_TUPLE(key, &value)))
+            return value;
+    return es_is_none(app->env) ? es_none() : es_map_get(app->env, key);
 }
 
-static es_term setting(const struct app *app, es_atom key)
-{
-    const struct setting *s = set_before(app, key);
-    if (s)
-        return s->value;
-    return es_is_none(app->env) ? es_none() : es_map_get(app->env, es_from_atom(key));
-}
-
-static es_answer get_setting(controller *c, es_atom name, es_atom key)
+static es_answer get_setting(controller *c, es_atom name, es_term key)
 {
     const struct app *app = app_named(c, name);
     es_term value = app ? setting(app, key) : es_none();
@@ -327,22 +262,15 @@ static es_answer get_setting(controller *c, es_atom name, es_atom key)
     return es_reply(ES_TUPLE(es_am_ok, value));
 }
 
-static es_answer set_setting(controller *c, es_atom name, es_atom key, es_term value)
+static es_answer set_setting(controller *c, es_atom name, es_term key, es_term value)
 {
     es_term fault = es_none();
     struct app *app = loaded(c, name, &fault);
     if (!app)
-        return refuse(fault);
-    es_term kept = es_keep(value);
-    struct setting *s = set_before(app, key);
-    if (s) {
-        es_drop(s->value);
-    } else {
-        s = es_alloc(sizeof *s);
-        *s = (struct setting){.key = key, .next = app->set};
-        app->set = s;
-    }
-    s->value = kept;
+        return es_reply(ES_TUPLE(es_am_error, fault));
+    es_term before = app->set;
+    app->set = es_keep(ES_CONS(ES_TUPLE(key, value), before));
+    es_drop(before);
     return es_reply(es_am_ok);
 }
 
@@ -366,7 +294,7 @@ static es_answer load_only(controller *c, es_atom name)
     es_term fault = es_none();
     if (app_named(c, name))
         return es_reply(ES_TUPLE(es_am_error, ES_TUPLE(already_loaded, name)));
-    return load(c, name, &fault) ? es_reply(es_am_ok) : refuse(fault);
+    return load(c, name, &fault) ? es_reply(es_am_ok) : es_reply(ES_TUPLE(es_am_error, fault));
 }
 
 static es_answer unload_one(controller *c, es_atom name)
@@ -388,8 +316,8 @@ static bool is_running(controller *c, es_atom name)
 
 static es_answer controller_call(controller *c, es_term request, es_from from)
 {
-    es_atom name, key;
-    es_term value;
+    es_atom name;
+    es_term key, value;
     es_pid pid;
     int64_t type;
     if (es_match(request, ES_TUPLE(es_am_start, &name, &type)))
@@ -421,13 +349,7 @@ static es_answer controller_call(controller *c, es_term request, es_from from)
 static es_answer controller_cast(controller *c, es_term message)
 {
     es_atom name;
-    es_pid first, top;
-    if (es_match(message, ES_TUPLE(top_is, &name, &top))) {
-        struct app *app = app_named(c, name);
-        if (app && app->state == APP_STARTING)
-            app->top = top;
-        return es_noreply();
-    }
+    es_pid first;
     if (es_match(message, ES_TUPLE(es_am_started, &name))) {
         struct app *app = app_named(c, name);
         if (app && app->state == APP_STARTING) {
@@ -455,7 +377,7 @@ static es_answer controller_info(controller *c, es_term message)
         return es_unknown(message);
     struct app *app = app_of_monitor(c, monitor);
     if (app)
-        ended_one(c, app, reason);
+        master_ended(c, app, reason);
     return es_noreply();
 }
 ES_SERVER(controller_server, controller, .init = controller_init, .call = controller_call,

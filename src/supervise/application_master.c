@@ -5,7 +5,7 @@
 #include "behaviour/surely.h"
 #include "supervise/application.h"
 
-ES_ATOMS(top_is, ended, phase, no_such_application);
+ES_ATOMS(ended, phase, no_such_application);
 
 static es_term args_of(const es_application *a)
 {
@@ -52,31 +52,10 @@ static void run_phases(const es_application *a, es_pid top)
     }
 }
 
-static void prepare(es_term told)
-{
-    int64_t address = 0;
-    (void)es_get_int64(told, &address);
-    ((const es_application *)(uintptr_t)address)->prep_stop();
-}
-
-/* In a process of its own: that it crashes holds nothing up. */
-static void prepare_stop(const es_application *a)
-{
-    es_ref monitor;
-    es_pid pid = es_spawn_monitor(&monitor, prepare, (int64_t)(uintptr_t)a);
-    if (es_pid_is_none(pid)) { /* no memory, or the node stops */
-        a->prep_stop();
-        return;
-    }
-    es_receive
-        es_case(ES_TUPLE(es_am_DOWN, monitor, ES_ANY, ES_ANY, ES_ANY)) {
-        }
-}
-
 static ES_NORETURN void stop(const es_application *a, es_pid top)
 {
     if (a->prep_stop)
-        prepare_stop(a);
+        a->prep_stop();
     shut_down(top);
     if (a->stop)
         a->stop();
@@ -112,7 +91,6 @@ void esi_application_master(es_term args)
     es_set_group_leader(es_self(), es_self());
     es_ref watch = es_monitor(controller);
     es_pid top = start_top(a);
-    ESI_SURELY(es_cast(controller, ES_TUPLE(top_is, name, top)));
     run_phases(a, top);
     ESI_SURELY(es_cast(controller, ES_TUPLE(es_am_started, name)));
     for (;;)

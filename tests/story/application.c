@@ -274,135 +274,6 @@ STORY(the_end_of_the_controller_stops_all_applications, "")
     EXPECT(next_is(up, base));
 }
 
-static es_err is_taken(es_term args, es_started *out)
-{
-    (void)args;
-    out->info = es_keep(ES_TUPLE(es_am_already_started, es_self()));
-    return ES_ECLOSED;
-}
-
-static es_err finds_nothing(es_term args, es_started *out)
-{
-    (void)args;
-    out->info = es_keep(ES_TUPLE(es_am_not_found, r));
-    return ES_ECLOSED;
-}
-ES_APPLICATION(taken, .start = is_taken);
-ES_APPLICATION(lost, .start = finds_nothing);
-ES_APPLICATION(on_taken, .supervisor = &top_sup, .needs = ES_NEEDS("taken"));
-
-STORY(a_reason_is_the_starts_whatever_it_looks_like, "APP-04")
-{
-    es_term why = es_none();
-    begin();
-    EXPECT(es_application_start("taken", ES_START_TEMPORARY, 5000, &why) == ES_ECLOSED &&
-           es_match(why, ES_TUPLE(es_am_already_started, ES_ANY)));
-    EXPECT(es_application_start("lost", ES_START_TEMPORARY, 5000, &why) == ES_ECLOSED &&
-           es_match(why, ES_TUPLE(es_am_not_found, r)));
-    EXPECT(es_application_ensure_started("on_taken", ES_START_TEMPORARY, 5000, NULL) == ES_ECLOSED);
-    EXPECT(!es_application_runs("taken") && !es_application_runs("on_taken") && is_quiet());
-}
-
-static int64_t memory_of_controller(void)
-{
-    es_info info = {0};
-    es_sleep(1);
-    EXPECT(es_process_info(es_whereis(application_controller), &info));
-    return info.memory_bytes;
-}
-
-SIMULATED_STORY(a_setting_that_is_set_again_and_again_takes_the_room_of_one, "APP-10")
-{
-    int64_t before = 0;
-    es_term value = es_none();
-    begin();
-    EXPECT(es_application_set_env("base", host, none) == ES_OK);
-    for (int i = 0; i < 100; i++) {
-        EXPECT(es_application_set_env("base", port, 1000 + i) == ES_OK);
-        EXPECT(es_application_start("nobody_home", ES_START_TEMPORARY, 5000, NULL) == ES_ENOTFOUND);
-        EXPECT(es_application_load("ill_set") == ES_ESYNTAX);
-        if (i == 1)
-            before = memory_of_controller();
-    }
-    EXPECT(memory_of_controller() == before);
-    EXPECT(es_application_env("base", port, &value) == ES_OK && es_match(value, 1099));
-    EXPECT(es_application_env("base", host, &value) == ES_OK && es_is(value, none));
-}
-
-static void falls(void)
-{
-    tell(prepared, top);
-    es_exit(crash);
-}
-
-static es_err falls_in_a_phase(void)
-{
-    es_exit(crash);
-}
-ES_APPLICATION(clumsy, .supervisor = &top_sup, .prep_stop = falls, .stop = has_stopped);
-ES_APPLICATION(clumsy_phase, .supervisor = &top_sup, ES_PHASES({"only", falls_in_a_phase}));
-
-/* Source: OTP application_master, prep_stop/2. */
-STORY(a_prep_stop_that_crashes_does_not_change_the_order, "APP-05")
-{
-    begin();
-    EXPECT(es_application_start("clumsy", ES_START_TEMPORARY, 5000, NULL) == ES_OK && next_is(up, top));
-    EXPECT(es_application_stop("clumsy", 5000) == ES_OK && es_pid_is_none(worker_of("top")));
-    EXPECT(next_is(prepared, top) && next_is(down, top) && next_is(stopped, top));
-}
-
-STORY(a_phase_that_crashes_leaves_nobody_behind, "APP-09")
-{
-    es_term why = es_none();
-    begin();
-    EXPECT(es_application_start("clumsy_phase", ES_START_TEMPORARY, 5000, &why) == ES_ECLOSED &&
-           es_is(why, crash));
-    EXPECT(es_pid_is_none(worker_of("top")));
-    EXPECT(next_is(up, top) && next_is(down, top));
-}
-
-static es_answer begetter_init(worker *self, es_term args)
-{
-    (void)self, (void)args;
-    return es_pid_is_none(es_spawn(traps_and_waits)) ? es_stop(r) : es_ok();
-}
-
-static es_answer forgetter_init(worker *self, es_term args)
-{
-    (void)self, (void)args;
-    es_sleep(ES_INFINITY);
-    return es_ok();
-}
-ES_SERVER(begetter_server, worker, .init = begetter_init);
-ES_SERVER(forgetter_server, worker, .init = forgetter_init);
-ES_SUPERVISOR(begetter_sup, ES_CHILDREN({.id = "w", ES_START(begetter_server)}));
-ES_SUPERVISOR(forgetter_sup, ES_CHILDREN({.id = "w", ES_START(forgetter_server)}));
-ES_APPLICATION(begetter, .supervisor = &begetter_sup);
-ES_APPLICATION(forgetter, .supervisor = &forgetter_sup);
-
-/* Source: OTP application_master, kill_all_procs/0. */
-SIMULATED_STORY(who_is_left_when_an_application_stops_is_killed, "APP-05 APP-14")
-{
-    begin();
-    EXPECT(es_application_load("begetter") == ES_OK);
-    int64_t before = es_processes(NULL, 0);
-    EXPECT(es_application_start("begetter", ES_START_TEMPORARY, 5000, NULL) == ES_OK);
-    EXPECT(es_processes(NULL, 0) == before + 4); /* master, supervisor, child, and the child's own */
-    EXPECT(es_application_stop("begetter", 5000) == ES_OK);
-    es_sleep(1);
-    EXPECT(es_processes(NULL, 0) == before);
-}
-
-SIMULATED_STORY(a_start_that_is_given_up_leaves_nobody_behind, "APP-13")
-{
-    begin();
-    EXPECT(es_application_load("forgetter") == ES_OK);
-    int64_t before = es_processes(NULL, 0);
-    EXPECT(es_application_start("forgetter", ES_START_TEMPORARY, 50, NULL) == ES_ETIMEOUT);
-    es_sleep(1);
-    EXPECT(es_processes(NULL, 0) == before);
-}
-
 STORY(settings_are_of_the_application, "APP-10 APP-11")
 {
     es_term value = es_none();
@@ -582,25 +453,6 @@ CASE(a_program_stops_in_order_on_SIGTERM, 1, "APP-16")
     assert_true(is_said("ps"));
 }
 
-static es_err never_comes_up(es_term args, es_started *out)
-{
-    (void)args, (void)out;
-    (void)!write(pipe_of_program[1], "u", 1);
-    es_sleep(ES_INFINITY);
-    return ES_OK;
-}
-ES_APPLICATION(never_up, .start = never_comes_up, .needs = ES_NEEDS("told_below"));
-ES_APPLICATION(told_below, .supervisor = &base_sup, .prep_stop = tells_that_it_stops,
-               .stop = tells_that_it_has_stopped);
-
-CASE(a_program_that_is_still_starting_stops_on_SIGTERM, 1, "APP-16")
-{
-    assert_int_equal(pipe(pipe_of_program), 0);
-    int status = status_of_program(&never_up_application, interrupts_when_it_is_up);
-    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-    assert_true(is_said("ps"));
-}
-
 /* Runs it with these arguments, the last NULL: its status, and all that it says on stderr. */
 static int refused(char *said, size_t size, char *arguments[])
 {
@@ -669,12 +521,6 @@ int main(void)
         cmocka_unit_test(what_is_refused_leaves_nothing_behind),
         cmocka_unit_test(the_end_of_a_temporary_application_is_its_own_affair),
         cmocka_unit_test(the_end_of_the_controller_stops_all_applications),
-        cmocka_unit_test(a_reason_is_the_starts_whatever_it_looks_like),
-        cmocka_unit_test(a_setting_that_is_set_again_and_again_takes_the_room_of_one),
-        cmocka_unit_test(a_prep_stop_that_crashes_does_not_change_the_order),
-        cmocka_unit_test(a_phase_that_crashes_leaves_nobody_behind),
-        cmocka_unit_test(who_is_left_when_an_application_stops_is_killed),
-        cmocka_unit_test(a_start_that_is_given_up_leaves_nobody_behind),
         cmocka_unit_test(settings_are_of_the_application),
         cmocka_unit_test(a_process_deep_in_the_tree_knows_its_application),
         cmocka_unit_test(a_start_that_never_comes_back_can_be_given_up),
@@ -685,7 +531,6 @@ int main(void)
         cmocka_unit_test(a_program_whose_transient_application_fails_stops_the_others_and_ends_with_1),
         cmocka_unit_test(a_permanent_application_takes_the_others_with_it_in_order_in_any_program),
         cmocka_unit_test(a_program_stops_in_order_on_SIGTERM),
-        cmocka_unit_test(a_program_that_is_still_starting_stops_on_SIGTERM),
         cmocka_unit_test(arguments_that_make_no_sense_are_told_on_stderr),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
