@@ -39,7 +39,7 @@ typedef struct es_application {
     const char *env;                  /* its settings: a map as text */
     const es_phase *phases;
     int64_t phase_count;
-    void (*prep_stop)(void); /* before its tree is stopped; in a process of its own, since it may crash */
+    void (*prep_stop)(void); /* before its tree is stopped */
     void (*stop)(void);      /* after */
     es_start_type type; /* when a main() starts it; there temporary means permanent for the program's own */
 } es_application;

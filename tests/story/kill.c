@@ -351,16 +351,17 @@ static void hold_a_lock_of_libc(void)
     after_the_end++;
 }
 
-static sem_t may_open;
+static sem_t is_closed, may_open;
 
 /* Until somebody says so, or for 20 s: who waits behind it is not stuck for ever, whatever fails. */
-static void *close_the_gate(void *closed)
+static void *close_the_gate(void *unused)
 {
+    (void)unused;
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += 20;
     pthread_mutex_lock(&gate);
-    pthread_barrier_wait(closed);
+    sem_post(&is_closed);
     while (sem_timedwait(&may_open, &until) != 0 && errno == EINTR) {
     }
     pthread_mutex_unlock(&gate);
@@ -371,12 +372,11 @@ static void *close_the_gate(void *closed)
 static pthread_t closed_gate(void)
 {
     pthread_t opener;
-    pthread_barrier_t closed;
-    pthread_barrier_init(&closed, NULL, 2);
+    sem_init(&is_closed, 0, 0);
     sem_init(&may_open, 0, 0);
-    pthread_create(&opener, NULL, close_the_gate, &closed);
-    pthread_barrier_wait(&closed);
-    pthread_barrier_destroy(&closed);
+    pthread_create(&opener, NULL, close_the_gate, NULL);
+    while (sem_wait(&is_closed) != 0) {
+    }
     return opener;
 }
 
@@ -384,6 +384,7 @@ static void open_gate(pthread_t opener)
 {
     sem_post(&may_open);
     pthread_join(opener, NULL);
+    sem_destroy(&is_closed);
     sem_destroy(&may_open);
 }
 
