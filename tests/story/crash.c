@@ -532,6 +532,16 @@ static UNCHECKED void compute_long_and_fault(void)
     read_null();
 }
 
+/* Until the thread that lost its scheduler can be used again. */
+static void await_spares(void)
+{
+    es_node_info node;
+    do {
+        es_sleep(1);
+        es_node_info_get(&node);
+    } while (node.threads - node.spare_threads > node.schedulers);
+}
+
 static void blocks_then_faults(void *unused)
 {
     (void)unused;
@@ -539,6 +549,7 @@ static void blocks_then_faults(void *unused)
         es_ref monitor;
         es_spawn_monitor(&monitor, compute_long_and_fault);
         await_down(monitor);
+        await_spares();
     }
     es_node_info_get(&seen.node);
 }

@@ -242,14 +242,15 @@ REAL_STORY(a_peer_who_says_nothing_costs_the_deadline_and_no_more, 1, "")
     int pair[2];
     es_tls *tls;
     connect_pair(pair);
+    int64_t client = a_client(), server = server_as("server"); /* to read certificates takes its time */
     int64_t deadline_ns = in_ms(30);
-    EXPECT(es_tls_connect(pair[0], "localhost", a_client(), deadline_ns, &tls) == ES_ETIMEOUT);
+    EXPECT(es_tls_connect(pair[0], "localhost", client, deadline_ns, &tls) == ES_ETIMEOUT);
     EXPECT(es_now_ns() >= deadline_ns);
     EXPECT(detail_has("no answer in time"));
-    deadline_ns = in_ms(30);
-    EXPECT(es_tls_accept(pair[1], server_as("server"), deadline_ns, &tls) == ES_ECLOSED);
+    EXPECT(es_tls_accept(pair[1], server, in_ms(20000), &tls) == ES_ECLOSED);
     connect_pair(pair);
-    EXPECT(es_tls_accept(pair[1], server_as("server"), deadline_ns, &tls) == ES_ETIMEOUT);
+    deadline_ns = in_ms(30);
+    EXPECT(es_tls_accept(pair[1], server, deadline_ns, &tls) == ES_ETIMEOUT);
     EXPECT(es_now_ns() >= deadline_ns);
     EXPECT(es_tls_accept(pair[0], server_as("server"), 0, &tls) == ES_ECLOSED);
 }
